@@ -1,0 +1,169 @@
+"""The command line: parses, calls one function, renders. Expected errors become a message and an exit code."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from syneg_data import __version__
+from syneg_data.errors import StorageError, SynegError
+
+app = typer.Typer(
+    name="syneg-data",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Training sets for dense retrieval, with mined and LLM-written hard negatives and the evidence for each.",
+)
+
+RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)]
+Limit = Annotated[int | None, typer.Option(help="Only N queries, chosen by hash, so that limits nest.", min=1)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def build(
+    recipe: RecipePath,
+    out: Annotated[Path | None, typer.Option(help="Build folder; default: builds/<name>.")] = None,
+    limit: Limit = None,
+    until: Annotated[
+        str, typer.Option(help="Stop after: load, mine, generate, validate, mix, export or card.")
+    ] = "card",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget finished stages; keep the stores.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build the data set of a recipe; the same command resumes a build that was stopped."""
+    from syneg_data.errors import InputError
+    from syneg_data.pipeline import UNTIL
+    from syneg_data.pipeline import build as build_recipe
+    from syneg_data.recipe import load_recipe
+    from syneg_data.report.terminal import TerminalProgress, print_result
+
+    stage = next((name for name in UNTIL if name == until), None)
+    if stage is None:
+        raise InputError(f"--until {until}: no such stage; one of {', '.join(UNTIL)}")
+    done = build_recipe(load_recipe(recipe, limit), out, until=stage, fresh=fresh, progress=TerminalProgress())
+    folder = None if done.folder is None else _shown(done.folder)
+    if as_json:
+        _print_json({"folder": folder, "report": done.report, "run": done.run})
+    else:
+        print_result(done.report, done.run, folder)
+
+
+@app.command()
+def check(
+    recipe: RecipePath,
+    limit: Limit = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Show the first prompt, as it would be sent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a recipe, its data and its models, and say what a build would do; no model is run."""
+    from syneg_data.plan import plan_build
+    from syneg_data.recipe import load_recipe
+
+    plan = plan_build(load_recipe(recipe, limit), preview=preview)
+    if as_json:
+        _print_json(plan)
+        return
+    for name, value in plan.items():
+        if name == "prompt":
+            typer.echo("first prompt:")
+            for message in value:
+                typer.echo(f"[{message['role']}]\n{message['content']}\n")
+        elif isinstance(value, dict):
+            typer.echo(f"{name}:")
+            for key, entry in value.items():
+                typer.echo(f"  {key}: {entry}")
+        else:
+            typer.echo(f"{name}: {value}")
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(help="A build folder.", metavar="BUILD", show_default=False)],
+    query_id: Annotated[str, typer.Argument(help="A query of it.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Tell the whole story of one query: every candidate, where from, scores, verdict, and why."""
+    from syneg_data.report.story import query_story
+    from syneg_data.report.terminal import print_story
+
+    story = query_story(folder, query_id)
+    if as_json:
+        _print_json(story)
+    else:
+        print_story(story)
+
+
+@app.command()
+def kinds(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/kinds.md.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what may stand in a recipe: every kind of every section, with its fields."""
+    from syneg_data.catalogue import catalogue, catalogue_markdown
+
+    if as_json:
+        _print_json(catalogue())
+        return
+    if markdown:
+        typer.echo(catalogue_markdown(), nl=False)
+        return
+    for section, entries in catalogue().items():
+        typer.echo(section)
+        for entry in entries:
+            typer.echo(f"  {entry['kind']}: {entry['what']}")
+            for field in entry["fields"]:
+                typer.echo(f"      {field['name']} ({field['default']}): {field['what']}")
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"syneg-data {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point; the only place where an error becomes an exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(standalone_mode=False)
+    except SynegError as error:
+        _end(str(error), error.exit_code)
+    except typer.Abort:
+        _end("interrupted; the same command resumes", 130)
+    except KeyboardInterrupt:
+        _end("interrupted; the same command resumes", 130)
+    except typer.TyperException as error:
+        _end(error.format_message(), 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror or error}; check free space and permissions", StorageError.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(143)
+
+
+def _end(message: str, code: int) -> None:
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+    sys.exit(code)
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _shown(path: Path) -> str:
+    """Relative to here where that is shorter."""
+    return min(os.path.relpath(path), str(path), key=len)

@@ -1,0 +1,82 @@
+"""Collection: corpus, queries and relevance judgements in memory; the one place where ids become texts."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of the corpus, or a synthetic one."""
+
+    doc_id: str
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A retrieval collection for one split.
+
+    Attributes:
+        documents: doc_id -> Document.
+        queries: query_id -> text, only queries of the split, in the order in which they are worked on.
+        qrels: query_id -> {doc_id: grade}; a grade above 0 is relevant.
+        digest: sha256 over the source's files and the selected queries and judgements; names everything below.
+        rejected: (query, positive) pairs of the split that were not taken, by reason.
+    """
+
+    documents: Mapping[str, Document]
+    queries: Mapping[str, str]
+    qrels: Mapping[str, Mapping[str, int]]
+    digest: str
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+    def text(self, doc_id: str) -> str:
+        """Title and text joined by a space, as BEIR evaluates them."""
+        document = self.documents[doc_id]
+        return f"{document.title} {document.text}".strip()
+
+    def positives(self, query_id: str) -> list[str]:
+        """Relevant doc_ids by (grade desc, doc_id asc)."""
+        grades = self.qrels.get(query_id, {})
+        return sorted((doc_id for doc_id, grade in grades.items() if grade > 0), key=lambda d: (-grades[d], d))
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """All (query_id, positive_id) in working order."""
+        return [(query_id, positive_id) for query_id in self.queries for positive_id in self.positives(query_id)]
+
+    def with_documents(self, documents: Iterable[Document]) -> "Collection":
+        """A copy that also holds `documents`.
+
+        Raises:
+            ValueError: an id is taken already.
+        """
+        merged = dict(self.documents)
+        for document in documents:
+            if document.doc_id in merged:
+                raise ValueError(f"document id {document.doc_id!r} is taken")
+            merged[document.doc_id] = document
+        return replace(self, documents=merged)
+
+
+def sample_order(query_id: str, seed: int) -> str:
+    """Sort key of the working order: sha256 of `seed:query_id`, so that the first N queries of any N nest."""
+    return hashlib.sha256(f"{seed}:{query_id}".encode()).hexdigest()
+
+
+class _Blanks(dict[int, str | int]):
+    """Translation table, filled as characters are met: punctuation, separators and control characters are spaces."""
+
+    def __missing__(self, code: int) -> str | int:
+        self[code] = " " if unicodedata.category(chr(code))[0] in "PZC" else code
+        return self[code]
+
+
+_BLANKS = _Blanks()
+
+
+def normalise(text: str) -> str:
+    """Text without differences of case, white space, Unicode composition (NFC) and punctuation."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().translate(_BLANKS).split())

@@ -1,0 +1,1 @@
+"""Export: the finished set as tables, one per config, and those tables as files."""

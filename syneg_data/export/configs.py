@@ -1,0 +1,143 @@
+"""The tables of a build folder, column by column as the contract names them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from syneg_data.collection import Collection, Document
+from syneg_data.records import Candidate, Example, Generation, Hit, Verdict, schema_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CONFIGS = ("triplet", "n-tuple", "ids", "corpus", "queries", "qrels", "candidates", "generations")
+
+
+def training_tables(collection: Collection, examples: Sequence[Example], negatives: int) -> dict[str, "pa.Table"]:
+    """`triplet` (a row per negative), `n-tuple` (a row per example) and `ids` (row-aligned with `n-tuple`)."""
+    import pyarrow as pa
+
+    triplets = [(example, doc_id) for example in examples for doc_id in example.negative_ids]
+    query, text = collection.queries.__getitem__, collection.text
+    string = pa.string()
+    hard = {f"negative_{n + 1}": [text(e.negative_ids[n]) for e in examples] for n in range(negatives)}
+    return {
+        "triplet": _table(
+            {
+                "query": (string, [query(example.query_id) for example, _ in triplets]),
+                "positive": (string, [text(example.positive_id) for example, _ in triplets]),
+                "negative": (string, [text(doc_id) for _, doc_id in triplets]),
+            }
+        ),
+        "n-tuple": _table(
+            {
+                "query": (string, [query(example.query_id) for example in examples]),
+                "positive": (string, [text(example.positive_id) for example in examples]),
+                **{name: (string, column) for name, column in hard.items()},
+            }
+        ),
+        "ids": _table(
+            {
+                "query_id": (string, [example.query_id for example in examples]),
+                "positive_id": (string, [example.positive_id for example in examples]),
+                "negative_ids": (pa.list_(string), [list(example.negative_ids) for example in examples]),
+                "sources": (pa.list_(string), [list(example.sources) for example in examples]),
+                "scores": (pa.list_(pa.float64()), [list(example.scores) for example in examples]),
+            }
+        ),
+    }
+
+
+def collection_tables(collection: Collection, synthetic: Sequence[Document]) -> dict[str, "pa.Table"]:
+    """`corpus` (with the selected synthetic documents, marked), `queries` and `qrels` under BEIR's names."""
+    import pyarrow as pa
+
+    string = pa.string()
+    documents = [*collection.documents.values(), *synthetic]
+    judged = [(q, d, grade) for q in collection.queries for d, grade in sorted(collection.qrels[q].items())]
+    return {
+        "corpus": _table(
+            {
+                "_id": (string, [document.doc_id for document in documents]),
+                "title": (string, [document.title for document in documents]),
+                "text": (string, [document.text for document in documents]),
+                "synthetic": (pa.bool_(), [False] * len(collection.documents) + [True] * len(synthetic)),
+            }
+        ),
+        "queries": _table(
+            {"_id": (string, list(collection.queries)), "text": (string, list(collection.queries.values()))}
+        ),
+        "qrels": _table(
+            {
+                "query-id": (string, [q for q, _, _ in judged]),
+                "corpus-id": (string, [d for _, d, _ in judged]),
+                "score": (pa.int64(), [grade for _, _, grade in judged]),
+            }
+        ),
+    }
+
+
+def candidate_table(mined: Sequence[Candidate], verdicts: Sequence[Verdict], examples: Sequence[Example]) -> "pa.Table":
+    """`candidates`: everything that was ever seen, with the stage where its way ended and why.
+
+    `stage` is `mine` for what a guard refused, `validate` for what the gate refused, `mix` for what was kept; there
+    `reason` is empty for selected rows and `not_selected` for the others.
+    """
+    import pyarrow as pa
+
+    selected = {(e.query_id, doc_id) for e in examples for doc_id in e.negative_ids}
+    rows: list[tuple[Any, ...]] = [
+        (c.query_id, None, c.doc_id, "mined", _hits(c.sources), None, None, "mine", "duplicate", c.reason, False)
+        for c in mined
+        if c.reason
+    ]
+    for v in verdicts:
+        chosen = (v.query_id, v.doc_id) in selected
+        stage = "mix" if v.verdict == "keep" else "validate"
+        reason = v.reason if v.verdict != "keep" else "" if chosen else "not_selected"
+        rows.append(
+            (
+                v.query_id, v.positive_id, v.doc_id, v.origin, _hits(v.sources), v.relevance, v.positive_relevance,
+                stage, v.verdict, reason, chosen,
+            )
+        )  # fmt: skip
+    hit = pa.struct([pa.field(f.name, f.type) for f in schema_of(Hit)])
+    string, number = pa.string(), pa.float64()
+    types: Mapping[str, pa.DataType] = {
+        "query_id": string, "positive_id": string, "doc_id": string, "origin": string, "sources": pa.list_(hit),
+        "relevance": number, "positive_relevance": number, "stage": string, "verdict": string, "reason": string,
+        "selected": pa.bool_(),
+    }  # fmt: skip
+    return _table({name: (kind, [row[i] for row in rows]) for i, (name, kind) in enumerate(types.items())})
+
+
+def generation_table(rows: Sequence[Generation]) -> "pa.Table":
+    """`generations`: one row per attempt."""
+    import pyarrow as pa
+
+    attribute = pa.struct([pa.field("axis", pa.string()), pa.field("value", pa.string())])
+    text, number = pa.string(), pa.int64()
+    types: Mapping[str, pa.DataType] = {
+        "request_id": text, "query_id": text, "positive_id": text, "slot": number, "strategy": text,
+        "attributes": pa.list_(attribute), "role": text, "grade": number, "round": number, "attempt": number,
+        "state": text, "tokens_in": number, "tokens_out": number, "tokens_cached": number, "seed": number,
+        "reply": text,
+    }  # fmt: skip
+    columns: dict[str, tuple[pa.DataType, list[Any]]] = {
+        name: (kind, [getattr(row, name) for row in rows]) for name, kind in types.items()
+    }
+    columns["attributes"] = (
+        types["attributes"],
+        [[{"axis": a.axis, "value": a.value} for a in row.attributes] for row in rows],
+    )
+    return _table(columns)
+
+
+def _hits(sources: Sequence[Hit]) -> list[dict[str, Any]]:
+    return [{"source": hit.source, "rank": hit.rank, "score": hit.score} for hit in sources]
+
+
+def _table(columns: Mapping[str, tuple["pa.DataType", list[Any]]]) -> "pa.Table":
+    import pyarrow as pa
+
+    schema = pa.schema([pa.field(name, kind) for name, (kind, _) in columns.items()])
+    return pa.table({name: values for name, (_, values) in columns.items()}, schema=schema)

@@ -1,0 +1,29 @@
+"""Hybrid sampling (SyNeg): every (query, positive) gets both kinds of negatives, at instance level."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from syneg_data.collection import Collection
+from syneg_data.mixing.selection import Mixed, Shortage, mix_pairs
+from syneg_data.records import Verdict
+from syneg_data.spec import Spec
+
+
+class Hybrid(Spec):
+    """Each (query, positive) gets `synthetic` negatives of its own and `mined` ones of its query's."""
+
+    kind: Literal["hybrid"]
+    synthetic: int = Field(1, ge=1, description="synthetic negatives per pair")
+    mined: int = Field(2, ge=1, description="mined negatives per pair")
+    shortage: Shortage = Field("drop", description="a pair with too few: drop it (counted), or fail the build")
+
+    @property
+    def negatives(self) -> int:
+        """Negatives per example."""
+        return self.synthetic + self.mined
+
+    def mix(self, collection: Collection, kept: Sequence[Verdict]) -> Mixed:
+        """Choose the negatives of every pair."""
+        return mix_pairs(collection, kept, self.synthetic, self.mined, self.shortage)

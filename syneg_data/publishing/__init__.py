@@ -1,0 +1,1 @@
+"""Publishing: the card and the manifest of a build folder."""

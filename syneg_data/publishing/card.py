@@ -1,0 +1,183 @@
+"""The data set card: numbers from the build, prose from `cards/<name>.md`; the same build gives the same bytes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from syneg_data.errors import InputError
+
+SECTIONS = ("what", "limits", "license", "citation")
+_PLAIN = {
+    "what": "A training set made with syneg-data.",
+    "limits": "Nobody has written down the limits of this data set yet.",
+    "license": "",
+    "citation": "SyNeg: Li et al. 2024, *SyNeg: LLM-Driven Synthetic Hard-Negatives for Dense Retrieval*, "
+    "arXiv 2412.17250.",
+}
+_DESCRIPTIONS = {
+    "triplet": "query, positive, negative; a row per negative",
+    "n-tuple": "query, positive and all its negatives; a row per example",
+    "ids": "the rows of `n-tuple` as ids, with the source and relevance of each negative",
+    "corpus": "all documents, selected synthetic ones marked",
+    "queries": "the queries",
+    "qrels": "the relevance judgements",
+    "candidates": "every candidate ever seen, with scores, verdict and reason",
+    "generations": "every reply of the generator, kept or not",
+}
+
+
+def read_prose(path: Path) -> dict[str, str]:
+    """The sections `## what`, `## limits`, `## license`, `## citation` of a card's prose; stock text without a file.
+
+    Raises:
+        InputError: a section is missing or unknown.
+    """
+    if not path.is_file():
+        return dict(_PLAIN)
+    parts = re.split(r"^## +(\S+) *$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    prose = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    if set(prose) != set(SECTIONS):
+        raise InputError(f"{path}: has sections {sorted(prose)}; a card's prose has exactly {list(SECTIONS)}")
+    return prose
+
+
+def render_card(
+    *,
+    report: Mapping[str, Any],
+    prose: Mapping[str, str],
+    publishing: Mapping[str, Any],
+    source_license: str,
+    terms: str | None,
+    split: str,
+    rows: Mapping[str, int],
+    features: Sequence[Mapping[str, Any]],
+    models: Sequence[Mapping[str, str]],
+    recipe_name: str,
+    fingerprint: str,
+) -> str:
+    """README.md of a build folder.
+
+    Args:
+        report: what report.json holds.
+        prose: from read_prose.
+        publishing: license, pretty_name, language of the recipe's section.
+        source_license: licence of the source.
+        terms: terms of the generator's output, None without generation.
+        split: the split's name.
+        rows: config -> rows.
+        features: `dataset_info` entries, read off the files.
+        models: role, label, sha256 of each.
+        recipe_name: file name of the recipe.
+        fingerprint: of the recipe.
+    """
+    import jinja2
+
+    template = resources.files("syneg_data.publishing").joinpath("card.md.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    title = publishing["pretty_name"] or report["name"]
+    front = {
+        "pretty_name": title,
+        "language": list(publishing["language"]),
+        "license": publishing["license"],
+        "task_categories": ["text-retrieval", "sentence-similarity"],
+        "task_ids": ["document-retrieval"],
+        "annotations_creators": ["machine-generated"],
+        "language_creators": ["found", "machine-generated"] if terms else ["found"],
+        "multilinguality": ["monolingual" if len(publishing["language"]) == 1 else "multilingual"],
+        "size_categories": [_size_category(rows["triplet"])],
+        "source_datasets": ["original"],
+        "tags": [
+            "sentence-transformers",
+            *(["synthetic"] if terms else []),
+            "hard-negatives",
+            "dense-retrieval",
+            "information-retrieval",
+            "text",
+        ],
+        "configs": [
+            {
+                "config_name": name,
+                "data_files": [{"split": split, "path": f"{name}/{split}-*.parquet"}],
+                **({"default": True} if name == "triplet" else {}),
+            }
+            for name in rows
+        ],
+        "dataset_info": list(features),
+    }
+    return environment.from_string(template).render(
+        front_matter=yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=1000),
+        title=_inline(title),
+        prose=prose,
+        report=report,
+        negatives=report["negatives_per_example"],
+        split=split,
+        configs=rows,
+        descriptions=_DESCRIPTIONS,
+        funnel=_funnel(report["stages"]),
+        origins=report["origins"],
+        models=[{name: _inline(value) for name, value in model.items()} for model in models],
+        license=publishing["license"],
+        source_license=source_license,
+        terms=terms,
+        recipe_name=recipe_name,
+        fingerprint=fingerprint,
+    )
+
+
+def dataset_info(folder: Path, rows: Mapping[str, int], split: str) -> list[dict[str, Any]]:
+    """The card's `dataset_info`, read off the files: features, rows and bytes of every config.
+
+    Args:
+        folder: where `<config>/<split>-*.parquet` are.
+        rows: config -> rows.
+        split: the split's name.
+    """
+    import pyarrow.parquet as pq
+    from datasets import DatasetInfo, Features, SplitDict, SplitInfo
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    infos = DatasetInfosDict()
+    for config in rows:
+        paths = sorted((folder / config).glob("*.parquet"))
+        size = sum(pq.read_table(path).nbytes for path in paths)
+        infos[config] = DatasetInfo(
+            config_name=config,
+            features=Features.from_arrow_schema(pq.read_schema(paths[0])),
+            splits=SplitDict({split: SplitInfo(split, num_bytes=size, num_examples=rows[config])}),
+            download_size=sum(path.stat().st_size for path in paths),
+            dataset_size=size,
+        )
+    card = DatasetCardData()
+    infos.to_dataset_card_data(card)
+    found: list[dict[str, Any]] = yaml.safe_load(card.to_yaml())["dataset_info"]
+    return found
+
+
+def _funnel(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for stage, entry in stages.items():
+        for label, part in ((stage, entry), (f"{stage}, pairs", entry.get("pairs"))):
+            if part:
+                reasons = {
+                    kind: ", ".join(f"{reason} {n}" for reason, n in part[kind].items()) or "-"
+                    for kind in ("rejected", "failed")
+                }
+                rows.append({"stage": label, "unit": part["unit"], "in": part["in"], "kept": part["kept"], **reasons})
+    return rows
+
+
+def _size_category(rows: int) -> str:
+    for bound, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
+        if rows < bound:
+            return name
+    return "1M<n<10M" if rows < 10_000_000 else "n>10M"
+
+
+def _inline(text: str) -> str:
+    """Text that stays inside one line of Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,72 @@
+"""The manifest: every file of a build folder with its checksum; and what may stand in such a folder."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from syneg_data import __version__
+from syneg_data.durable import sha256_file, write_json
+from syneg_data.errors import InputError
+
+UNLISTED = frozenset({"manifest.json", "run.json"})  # the manifest itself, and what differs from run to run
+
+
+def write_manifest(folder: Path, fingerprint: str, inputs: Mapping[str, Any], rows: Mapping[str, int]) -> None:
+    """Write manifest.json over all files of `folder`, last; a folder without it is not a build."""
+    files = {
+        name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size, "rows": rows.get(name)}
+        for name in _files(folder)
+        if name not in UNLISTED
+    }
+    write_json(
+        folder / "manifest.json",
+        {
+            "schema": 1,
+            "tool": f"syneg-data {__version__}",
+            "fingerprint": fingerprint,
+            "files": files,
+            "inputs": dict(inputs),
+        },
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a build folder, or None where none can be read."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None
+
+
+def intact(folder: Path, fingerprint: str) -> bool:
+    """Whether `folder` is the build of `fingerprint` and every file is as its manifest says."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("fingerprint") != fingerprint:
+        return False
+    return set(manifest["files"]) == set(_files(folder)) - UNLISTED and all(
+        sha256_file(folder / name) == entry["sha256"] for name, entry in manifest["files"].items()
+    )
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Make sure that replacing `folder` would destroy nothing but an earlier build.
+
+    Raises:
+        InputError: it holds something that no build wrote.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is a file; choose another --out")
+    manifest = read_manifest(folder) or {"files": {}}
+    foreign = [name for name in _files(folder) if name not in UNLISTED and name not in manifest["files"]]
+    if foreign:
+        raise InputError(
+            f"{folder}: holds files that no build wrote ({', '.join(foreign[:3])}); move them or choose another --out"
+        )
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

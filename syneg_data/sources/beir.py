@@ -1,0 +1,227 @@
+"""The BEIR layout: corpus.jsonl, queries.jsonl (either gzipped) and qrels/<split>.tsv, read strictly."""
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from pydantic import Field
+
+from syneg_data.collection import Collection, Document, sample_order
+from syneg_data.durable import sha256_file
+from syneg_data.errors import InputError
+from syneg_data.licenses import License
+from syneg_data.references import ExistingPath
+from syneg_data.spec import Spec, fingerprint
+
+_TYPES = {str: "text", dict: "an object", list: "a list", int: "a number", float: "a number", bool: "a boolean"}
+
+
+class Beir(Spec):
+    """A folder in the BEIR layout, plain or gzipped; one document or query per JSON line, judgements as TSV."""
+
+    kind: Literal["beir"]
+    path: ExistingPath = Field(description="the folder; relative to the recipe")
+    split: str = Field(description="which qrels to build on: qrels/<split>.tsv", pattern=r"^\w+(\.\w+)*$")
+    dev: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the train queries set aside as split `dev`; 0 leaves train whole"
+    )
+    license: License = Field(description="licence of corpus, queries and judgements")
+
+    def load(self, seed: int, limit: int | None = None) -> Collection:
+        """Read the split; with `limit`, only the queries whose sha256 of `seed:query_id` is smallest.
+
+        Raises:
+            InputError: a file is missing or a line is not what the layout says, named by file and line.
+        """
+        folder = Path(self.path)
+        corpus_path, queries_path = _layout_file(folder, "corpus.jsonl"), _layout_file(folder, "queries.jsonl")
+        qrels_path, cut = self._qrels_file(folder)
+        documents = {row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in _rows(corpus_path)}
+        if not documents:
+            raise InputError(f"{_shown(corpus_path)}: the corpus is empty; it needs one JSON object per line")
+        texts = {row["_id"]: row["text"] for row in _rows(queries_path)}
+        qrels = _qrels(qrels_path, documents, texts)
+        if cut is not None:
+            qrels = {q: grades for q, grades in qrels.items() if _in_dev(q, self.dev) == (cut == "dev")}
+        files = [sha256_file(path) for path in (corpus_path, queries_path, qrels_path)]
+        return _select(documents, texts, qrels, files, qrels_path, seed, limit)
+
+    def _qrels_file(self, folder: Path) -> tuple[Path, str | None]:
+        """The judgements of the split, and which part of train it is where dev is cut from train."""
+        path = folder / "qrels" / f"{self.split}.tsv"
+        has_dev = (folder / "qrels" / "dev.tsv").exists()
+        if self.split in ("train", "dev") and self.dev > 0:
+            if has_dev:
+                raise InputError(f"{_shown(folder)}/qrels/dev.tsv exists; remove source.dev, which would cut another")
+            return _existing(folder / "qrels" / "train.tsv"), self.split
+        if self.split == "dev" and not has_dev:
+            raise InputError(f"{_shown(path)}: no such file; set source.dev (such as 0.1) to cut dev from train")
+        return _existing(path), None
+
+
+def _select(
+    documents: dict[str, Document],
+    texts: dict[str, str],
+    qrels: dict[str, dict[str, int]],
+    files: list[str],
+    qrels_path: Path,
+    seed: int,
+    limit: int | None,
+) -> Collection:
+    """Put the queries into working order, apply the limit, and refuse pairs that have no text, counting both."""
+    order = sorted(qrels, key=lambda query_id: (sample_order(query_id, seed), query_id))
+    rejected = {"over_limit": 0, "no_text": 0}
+    queries: dict[str, str] = {}
+    kept: dict[str, dict[str, int]] = {}
+    for position, query_id in enumerate(order):
+        positives = [doc_id for doc_id, grade in qrels[query_id].items() if grade > 0]
+        if limit is not None and position >= limit:
+            rejected["over_limit"] += len(positives)
+            continue
+        grades = {}
+        for doc_id, grade in qrels[query_id].items():
+            document = documents[doc_id]
+            if grade > 0 and not (texts[query_id].strip() and (document.text.strip() or document.title.strip())):
+                rejected["no_text"] += 1
+            else:
+                grades[doc_id] = grade
+        queries[query_id], kept[query_id] = texts[query_id], grades
+    digest = fingerprint("beir", files, list(queries), kept)
+    collection = Collection(documents, queries, kept, digest, {k: n for k, n in rejected.items() if n})
+    if not collection.pairs():
+        raise InputError(f"{_shown(qrels_path)}: no query has a relevant document (a score above 0) with text")
+    return collection
+
+
+def _in_dev(query_id: str, share: float) -> bool:
+    """Whether a train query belongs to dev; depends on its id alone, so dev is the same for every seed."""
+    return int(hashlib.sha256(f"dev:{query_id}".encode()).hexdigest()[:12], 16) / 16**12 < share
+
+
+def _layout_file(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise InputError(f"{_shown(folder)}: no {name} or {name}.gz; the BEIR layout needs it")
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        splits = ", ".join(sorted(p.stem for p in path.parent.glob("*.tsv"))) or "none"
+        raise InputError(f"{_shown(path)}: no such file; splits there: {splits}")
+    return path
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines, split at line feeds only (U+2028 is text), without a byte order mark or a carriage return."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
+            for number, raw in enumerate(handle, start=1):
+                data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                try:
+                    text = data.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    _fail(path, number, f"not UTF-8 (byte {error.start})", "convert the file to UTF-8")
+                yield number, text.rstrip("\n").rstrip("\r")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{_shown(path)}: broken gzip ({error}); fetch or compress the file again") from error
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """Validated `_id`, `title`, `text` of every line."""
+    first_seen: dict[str, int] = {}
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        row = _parse(path, number, line)
+        for name in ("_id", "text"):
+            if name not in row:
+                _fail(path, number, f"no '{name}'", "every line needs '_id' and 'text'")
+        for name in ("_id", "title", "text"):
+            value = row.get(name, "")
+            if not isinstance(value, str):
+                _fail(path, number, f"'{name}' is {_TYPES.get(type(value), 'null')}", "it must be text in quotes")
+            if any("\ud800" <= char <= "\udfff" for char in value):
+                _fail(path, number, f"'{name}' holds a lone surrogate", "remove the broken \\u escape")
+        doc_id = row["_id"]
+        if not doc_id or any(char in doc_id for char in "\t\r\n\0"):
+            _fail(path, number, f"id {doc_id!r} is empty or holds a tab or line break", "choose another id")
+        if doc_id in first_seen:
+            _fail(path, number, f"duplicate id {doc_id!r}, first in line {first_seen[doc_id]}", "ids must be unique")
+        first_seen[doc_id] = number
+        yield {"_id": doc_id, "title": row.get("title", ""), "text": row["text"]}
+
+
+def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except RecursionError:
+        _fail(path, number, "JSON nested too deeply", "a line is one flat object")
+    except ValueError as error:
+        _fail(path, number, f"broken JSON ({error})", "mend or remove the line")
+    if not isinstance(row, dict):
+        _fail(path, number, f"the line is {_TYPES.get(type(row), 'null')}, not an object", "one JSON object per line")
+    return row
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise ValueError("a key appears twice")
+    return row
+
+
+def _qrels(path: Path, documents: dict[str, Document], texts: dict[str, str]) -> dict[str, dict[str, int]]:
+    """query_id -> {doc_id: grade} from `query-id<TAB>corpus-id<TAB>score` with a header line."""
+    qrels: dict[str, dict[str, int]] = {}
+    for number, line in _lines(path):
+        fields = line.split("\t")
+        if number == 1:
+            if [field.strip().lower() for field in fields] != ["query-id", "corpus-id", "score"]:
+                _fail(path, 1, f"header is {line!r}", "the first line must be query-id, corpus-id, score with tabs")
+            continue
+        if not line.strip():
+            continue
+        if len(fields) != 3:
+            _fail(path, number, f"{len(fields)} fields, not 3", "write query-id, corpus-id, score separated by tabs")
+        query_id, doc_id, score = fields
+        grade = _grade(path, number, score)
+        if query_id not in texts:
+            _fail(path, number, f"query {query_id!r} is not in the queries file", "add the query or remove the line")
+        if doc_id not in documents:
+            _fail(path, number, f"document {doc_id!r} is not in the corpus", "add the document or remove the line")
+        grades = qrels.setdefault(query_id, {})
+        if grades.get(doc_id, grade) != grade:
+            _fail(path, number, f"{query_id!r}, {doc_id!r} was {grades[doc_id]} before", "keep one of the two lines")
+        grades[doc_id] = grade
+    return qrels
+
+
+def _grade(path: Path, number: int, score: str) -> int:
+    try:
+        value = float(score)
+        if value == int(value):
+            return int(value)
+    except (ValueError, OverflowError):
+        pass
+    _fail(path, number, f"score {score!r} is not a whole number", "grades are whole numbers; above 0 is relevant")
+
+
+def _fail(path: Path, number: int, what: str, mend: str) -> NoReturn:
+    raise InputError(f"{_shown(path)}:{number}: {what}; {mend}")
+
+
+def _shown(path: Path) -> str:
+    """The path as a person would write it from here."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)

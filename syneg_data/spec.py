@@ -1,0 +1,65 @@
+"""Spec: the frozen, closed base of everything a recipe can say, and its fingerprint."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Runtime:
+    """Marks a field that can change speed or place but never the rows."""
+
+    def __repr__(self) -> str:
+        return "RUNTIME"
+
+
+RUNTIME = _Runtime()
+
+
+class Spec(BaseModel):
+    """A part of a recipe: immutable, without unknown keys, without silent type conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def canonical(value: Any) -> Any:  # noqa: ANN401
+    """`value` as plain JSON types, without the fields that are marked RUNTIME."""
+    if isinstance(value, Spec):
+        return {
+            name: canonical(getattr(value, name))
+            for name, field in type(value).model_fields.items()
+            if not any(isinstance(mark, _Runtime) for mark in field.metadata)
+        }
+    if isinstance(value, dict):
+        return {str(key): canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot be part of a fingerprint")
+
+
+def fingerprint(*values: Any) -> str:  # noqa: ANN401
+    """Hex sha256 of the canonical JSON of `values`; equal across processes and machines."""
+    text = json.dumps(canonical(values), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seed_of(*values: Any) -> int:  # noqa: ANN401
+    """A seed below 2**63 that depends on nothing but `values`."""
+    return int(fingerprint(*values)[:16], 16) >> 1
+
+
+def members(annotation: Any) -> tuple[type[Spec], ...]:  # noqa: ANN401
+    """The Spec classes behind an annotation: a class, a (discriminated) union, an optional, or a tuple of them."""
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        return (annotation,)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return members(get_args(annotation)[0])
+    if origin is tuple:
+        return members(get_args(annotation)[0])
+    if origin is Union or str(origin) == "<class 'types.UnionType'>":
+        return tuple(member for part in get_args(annotation) for member in members(part))
+    return ()
