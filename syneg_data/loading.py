@@ -1,6 +1,7 @@
 """How any model is loaded: from local files only, safetensors only, no code of the model's own, quietly."""
 
 import contextlib
+import io
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,9 @@ def quiet_loading(label: str) -> Iterator[None]:
     transformers_logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
-        yield
+        # Some bars ignore the switch above.
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"model {label}: cannot be loaded ({first}); check that its folder is whole") from error

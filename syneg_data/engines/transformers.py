@@ -3,14 +3,13 @@
 import itertools
 import json
 import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from syneg_data.engines.protocol import Completion, Request
+from syneg_data.engines.protocol import Completion, Finish, Request
 from syneg_data.errors import InputError
 from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading
 from syneg_data.references import Model, Resolved
@@ -49,12 +48,9 @@ class TransformersEngine:
     def __init__(self, spec: Transformers, model: Resolved) -> None:
         # outlines 1.3 pulls in diskcache, which unpickles what it reads; nothing here may ever use that cache.
         import outlines
-        import torch
         from outlines import caching
 
         cast(Any, caching).disable_cache()
-        # llguidance compiles its mask kernel at first use: 15 s and a C++ compiler for a kernel that is not the cost.
-        torch.compiler.set_stance("force_eager")
         self._spec = spec
         logger.info("loading language model %s", model.label)
         with quiet_loading(model.label):
@@ -103,61 +99,98 @@ class TransformersEngine:
             self._constraints[schema] = generator.logits_processor
         return self._constraints[schema]
 
-    def _generate(
-        self, prompts: list[str], requests: list[Request]
-    ) -> list[tuple[str, Literal["stop", "length"], int]]:
-        """Decode one batch; (text, finish, tokens) of each prompt."""
-        import torch
-        from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
+    def _generate(self, prompts: list[str], requests: list[Request]) -> list[tuple[str, Finish, int]]:
+        """Decode one batch; (text, finish, tokens) of each prompt.
 
-        first = requests[0]
-        constraint = self._constraint(first.schema)
-        constraint.reset()
-        processors = [constraint, TemperatureLogitsWarper(first.temperature)]
-        if first.top_p < 1.0:
-            processors.append(TopPLogitsWarper(first.top_p))
-        processors.append(_GumbelNoise([request.seed for request in requests]))
+        Not `model.generate`: that keeps decoding finished rows until the longest one ends, and masks row by row.
+        """
+        import torch
+
+        constraint = self._constraint(requests[0].schema)
         inputs = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
-        prompt_length = inputs["input_ids"].shape[1]
-        with torch.inference_mode(), warnings.catch_warnings():
-            # A finished row is fed padding until the batch ends; its matcher complains about every pad.
-            warnings.filterwarnings("ignore", message="Error in LLMatcher")
-            output = self._model.generate(
-                input_ids=inputs["input_ids"].to(self._model.device),
-                attention_mask=inputs["attention_mask"].to(self._model.device),
-                logits_processor=LogitsProcessorList(processors),
-                do_sample=False,
-                max_new_tokens=first.max_tokens,
-                eos_token_id=self._tokenizer.eos_token_id,
-                pad_token_id=self._tokenizer.pad_token_id,
+        inputs = inputs.to(self._model.device)
+        with torch.inference_mode():
+            replies = self._decode(inputs["input_ids"], inputs["attention_mask"], constraint, requests)
+        return [
+            (self._tokenizer.decode(tokens), finish, len(tokens) + (finish == "stop")) for tokens, finish in replies
+        ]
+
+    def _decode(
+        self,
+        tokens: "torch.Tensor",
+        attention: "torch.Tensor",
+        constraint: Any,
+        requests: list[Request],
+    ) -> list[tuple[list[int], Finish]]:
+        """New tokens of each row, and why it ended. A row that has ended leaves the batch."""
+        import torch
+        from llguidance import LLMatcher
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self._model.config)
+        positions = (attention.cumsum(-1) - 1).clamp(min=0)
+        written: list[list[int]] = [[] for _ in requests]
+        finished = ["length"] * len(requests)
+        rows = list(range(len(requests)))
+        matchers = [LLMatcher(constraint.llg_tokenizer, constraint.grammar) for _ in rows]
+        noise = [torch.Generator().manual_seed(request.seed) for request in requests]
+        for _ in range(requests[0].max_tokens):
+            output = self._model(
+                input_ids=tokens,
+                attention_mask=attention,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
             )
-        return [self._cut(row) for row in output[:, prompt_length:].tolist()]
+            logits = _allowed_only(output.logits[:, -1].float().cpu(), matchers)
+            chosen = _sample(logits, requests[0], [noise[row] for row in rows])
+            going = []
+            for at, token in enumerate(chosen.tolist()):
+                if token == self._tokenizer.eos_token_id:
+                    finished[rows[at]] = "stop"
+                else:
+                    written[rows[at]].append(token)
+                    matchers[at].consume_token(token)
+                    going.append(at)
+            if not going:
+                break
+            if len(going) < len(rows):
+                keep = torch.tensor(going, device=attention.device)
+                cache.batch_select_indices(keep)
+                attention, positions, chosen = attention[keep], positions[keep], chosen[going]
+                rows, matchers = [rows[at] for at in going], [matchers[at] for at in going]
+            tokens = chosen[:, None].to(attention.device)
+            attention = torch.cat([attention, attention.new_ones(len(rows), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+        return [(written[row], "stop" if finished[row] == "stop" else "length") for row in range(len(requests))]
 
-    def _cut(self, tokens: list[int]) -> tuple[str, Literal["stop", "length"], int]:
-        end = self._tokenizer.eos_token_id
-        if end in tokens:
-            length = tokens.index(end)
-            return self._tokenizer.decode(tokens[:length]), "stop", length + 1
-        return self._tokenizer.decode(tokens), "length", len(tokens)
+
+def _allowed_only(logits: "torch.Tensor", matchers: Sequence[Any]) -> "torch.Tensor":
+    """Logits, shape (rows, vocabulary), with minus infinity wherever a row's grammar forbids the token."""
+    import torch
+    from llguidance.torch import allocate_token_bitmask, fill_next_token_bitmask
+
+    bits = allocate_token_bitmask(len(matchers), logits.shape[1])
+    for row, matcher in enumerate(matchers):
+        fill_next_token_bitmask(matcher, bits, row)
+    allowed = (bits[:, :, None] >> torch.arange(32, dtype=torch.int32)) & 1
+    return logits.masked_fill(allowed.view(len(matchers), -1)[:, : logits.shape[1]] == 0, -torch.inf)
 
 
-class _GumbelNoise:
-    """Adds Gumbel noise to masked logits, so that their argmax is a sample (the Gumbel-max trick).
+def _sample(logits: "torch.Tensor", request: Request, noise: Sequence["torch.Generator"]) -> "torch.Tensor":
+    """One token per row by the Gumbel-max trick: argmax of logits plus noise is a sample.
 
-    Each row draws from a generator of its own: its noise does not depend on which rows share the batch.
+    Each row's noise comes from a generator of its own, so it does not depend on which rows share the batch.
     """
+    import torch
+    from transformers import TopPLogitsWarper
 
-    def __init__(self, seeds: Sequence[int]) -> None:
-        import torch
-
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        """Noisy scores, shape (rows, vocabulary)."""
-        import torch
-
-        noise = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=g) for g in self._generators])
-        return scores.float() - noise.log().to(scores.device)
+    logits = logits / request.temperature
+    if request.top_p < 1.0:
+        logits = TopPLogitsWarper(request.top_p)(None, logits)
+    exponential = torch.stack([torch.empty(logits.shape[1]).exponential_(generator=g) for g in noise])
+    return (logits - exponential.log()).argmax(dim=-1)
 
 
 def _kind(request: Request) -> tuple[str, int, float, float]:

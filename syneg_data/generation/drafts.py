@@ -58,7 +58,7 @@ def request_for(spec: Generation, draft: Draft, collection: Collection, seed: in
             spec.reflection.instruction(),
             list(reply_type.model_fields),
         ),
-        schema=json.dumps(reply_type.model_json_schema(), sort_keys=True),
+        schema=json.dumps(reply_type.model_json_schema()),
         temperature=spec.sampling.temperature,
         top_p=spec.sampling.top_p,
         max_tokens=spec.sampling.max_tokens,

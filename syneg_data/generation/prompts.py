@@ -1,4 +1,8 @@
-"""The SyNeg prompt, reconstructed: the paper's section order, in our own words (its section bodies are not public).
+"""The SyNeg prompt, reconstructed: the paper's parts in our own words, since its section bodies are not public.
+
+In order: expert role with domain, the (query, positive) pair, task, hard-negative definition, reasoning, attributes,
+format. Each is a sentence or two, because small models lose longer instructions; that the reasoning follows the
+definition it is about is our change to the paper's order.
 
 Texts of the corpus are put in as JSON strings: they are data, and nothing in them is ever rendered as a template.
 """
@@ -9,14 +13,10 @@ from collections.abc import Sequence
 from syneg_data.engines.protocol import Message
 from syneg_data.records import Attribute
 
-_TASK = (
-    "Write one hard negative document for this query. It will train a search engine to tell documents that answer a "
-    "query from documents that only look as if they did."
-)
+_TASK = "Write a passage from another document on the same topic, with different content."
 _HARD_NEGATIVE = (
-    "A hard negative document is about the same topic as the positive document and shares some of its words, but a "
-    "reader who searches with the query does not find there what the query asks for. It must not state, confirm, "
-    "refute or imply the answer, it must not copy or rephrase the positive document, and it must make sense on its own."
+    "It could be mistaken for the answer because it shares topic and terms with the positive_document, but a reader "
+    "who searches for the user_query must not find the answer in it."
 )
 
 
@@ -36,23 +36,20 @@ def syneg_messages(
     domain = drawn.pop("domain", "information retrieval")
     example = json.dumps({"user_query": query, "positive_document": positive}, ensure_ascii=False)
     sections = [
-        f"An example of a query and the document that answers it:\n{example}",
-        f"Task: {_TASK}",
-        f"Reasoning: {reasoning}" if reasoning else "",
-        f"Hard negative: {_HARD_NEGATIVE}",
-        "Attributes:\n" + "\n".join(f"- {line}" for line in _attribute_lines(drawn)) if drawn else "",
-        "Format: answer with one JSON object with the keys " + " and ".join(f'"{field}"' for field in fields) + ".",
+        f"{example}\n",
+        _TASK,
+        _HARD_NEGATIVE,
+        reasoning,
+        *_attribute_lines(drawn),
+        "Answer in JSON: " + ", then ".join(fields) + ".",
     ]
     return (
-        Message("system", f"You are an expert in {domain} who writes documents for testing search engines."),
-        Message("user", "\n\n".join(section for section in sections if section)),
+        Message("system", f"You are an expert in {domain}."),
+        Message("user", "\n".join(section for section in sections if section)),
     )
 
 
 def _attribute_lines(drawn: dict[str, str]) -> list[str]:
-    """Each attribute as a sentence; the known axes get the paper's wording."""
-    known = {
-        "difficulty": "The document is written for readers at the level of {}.",
-        "length": "The length of the document is {} the length of the positive document.",
-    }
-    return [known.get(axis, f"{axis}: {{}}").replace("{}", value) for axis, value in drawn.items()]
+    """Each attribute as a sentence; the axes that the paper names have wordings of their own."""
+    known = {"difficulty": "Level: {}.", "length": "Length: {} the positive_document."}
+    return [known.get(axis, f"{axis}: {{}}.").replace("{}", value) for axis, value in drawn.items()]

@@ -11,7 +11,7 @@ class Reply(BaseModel):
     """A reply without reasoning. Closed, and without length bounds: those are slow to compile and checked after."""
 
     model_config = ConfigDict(extra="forbid")
-    hard_negative_document: str = Field(description="the passage")
+    passage: str = Field(description="the passage")
 
 
 class ReasonedReply(BaseModel):
@@ -19,7 +19,7 @@ class ReasonedReply(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     reasoning: str = Field(description="what the query asks for, and what the passage will hold instead")
-    hard_negative_document: str = Field(description="the passage")
+    passage: str = Field(description="the passage")
 
 
 class Inline(Spec):
@@ -34,9 +34,8 @@ class Inline(Spec):
     def instruction(self) -> str:
         """The prompt's section on reasoning."""
         return (
-            "Before you write, reason in one or two sentences in `reasoning`: say what a reader who searches with the "
-            "query needs to learn, and which different point of the same topic your document will make, so that it "
-            "leaves this need unmet."
+            "Reasoning: say in a few words what the query asks, and in a few words which other question the passage "
+            "covers."
         )
 
 

@@ -48,7 +48,7 @@ def judge_reply(
         reply = reply_type.model_validate(json.loads(completion.text)).model_dump()
     except (ValidationError, ValueError, RecursionError) as error:
         return "invalid", str(error).splitlines()[0], "", ""
-    text = " ".join(reply["hard_negative_document"].split())
+    text = " ".join(reply["passage"].split())
     state, detail = _judge_text(text, query, positive, siblings)
     if state != "ok":
         return state, detail, "", ""

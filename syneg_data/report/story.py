@@ -26,7 +26,7 @@ def query_story(folder: Path, query_id: str) -> dict[str, Any]:
     for row in generations:
         if row["state"] == "ok":
             reply = json.loads(row["reply"])
-            written[row["positive_id"], row["strategy"], row["slot"]] = reply["hard_negative_document"]
+            written[row["positive_id"], row["strategy"], row["slot"]] = reply["passage"]
     candidates = _rows(folder, "candidates", query_id)
     for row in candidates:
         key = (row["positive_id"], *(_draft_of(row)))

@@ -1,0 +1,5 @@
+"""`python -m syneg_data` is the command line."""
+
+from syneg_data.cli import main
+
+main()

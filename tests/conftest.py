@@ -1,0 +1,72 @@
+"""Fixtures shared by all tests: a store of one's own, real models from their packages, a small real recipe."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from syneg_data.durable import cache_root
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def model_folder():
+    """Where fetched models are kept from run to run; fetched by the first test that needs one."""
+    folder = cache_root() / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def make_cache(path: Path, models: Path) -> Path:
+    """An empty store that shares nothing but the fetched models."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "models").symlink_to(models)
+    return path
+
+
+@pytest.fixture
+def fresh_cache(tmp_path, monkeypatch, model_folder):
+    """An empty store for this test alone."""
+    cache = make_cache(tmp_path / "cache", model_folder)
+    monkeypatch.setenv("SYNEG_CACHE", str(cache))
+    return cache
+
+
+def small_recipe(folder: Path, **changes) -> Path:
+    """The quickstart recipe, cut down: few queries, few and short drafts. Real data, real models."""
+    recipe = yaml.safe_load((ROOT / "recipes" / "quickstart.yaml").read_text())
+    recipe["name"] = "small"
+    recipe["limit"] = 6
+    recipe["source"]["path"] = str(ROOT / "recipes" / "data" / "scifact")
+    recipe["mining"][0]["depth"] = 5
+    recipe["generation"]["strategies"][0]["per_pair"] = 1
+    recipe["generation"]["sampling"] = {"temperature": 0.7, "max_tokens": 96, "attempts": 2}
+    recipe["validation"]["floor"] = {"sample": 20}
+    recipe.update(changes)
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    return path
+
+
+def run_cli(*arguments, cache: Path, check: int | None = 0, **options) -> subprocess.CompletedProcess:
+    """Run the command line as a user does, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "syneg_data", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SYNEG_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"},
+        **options,
+    )
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done

@@ -1,0 +1,194 @@
+"""The laws of the house, each as a test that enumerates the code."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from syneg_data.catalogue import catalogue, catalogue_markdown
+from syneg_data.publishing.card import read_prose
+from syneg_data.recipe import UNIONS, Recipe, load_recipe
+from syneg_data.spec import Spec, members
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "syneg_data").rglob("*.py"))
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+HEAVY = {
+    "torch", "vllm", "outlines", "sentence_transformers", "transformers", "ray", "matplotlib", "datasets", "pyarrow",
+    "numpy", "bm25s", "pydantic", "jinja2",
+}  # fmt: skip
+
+
+def test_layers_hold_and_are_exhaustive():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "Contracts: 1 kept, 0 broken." in done.stdout, done.stdout + done.stderr
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    assert layers["exhaustive"] is True
+
+
+def test_help_loads_nothing_heavy():
+    program = (
+        "import sys; sys.argv = ['syneg-data', '--help']\n"
+        "from syneg_data.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print(sorted(set(sys.modules) & {HEAVY!r}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "build" in done.stdout
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in SOURCES])
+def test_importing_a_room_loads_no_heavy_library(module):
+    if module.endswith("__main__"):
+        pytest.skip("importing it runs the command line")
+    heavy = HEAVY - {"pydantic", "jinja2", "numpy"}
+    program = f"import sys, {module.removesuffix('.__init__')}; print(sorted(set(sys.modules) & {heavy!r}))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_text_of_models_is_data():
+    """Nothing that could run or unpickle what a model or a file says (law 7)."""
+    banned_calls = {"eval", "exec", "compile", "__import__"}
+    banned_attributes = {("pickle", "load"), ("pickle", "loads"), ("torch", "load"), ("yaml", "load")}
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                function = node.func
+                if isinstance(function, ast.Name) and function.id in banned_calls:
+                    found.append((path.name, node.lineno, function.id))
+                if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+                    if (function.value.id, function.attr) in banned_attributes:
+                        found.append((path.name, node.lineno, function.attr))
+                    if any(k.arg == "shell" for k in node.keywords):
+                        found.append((path.name, node.lineno, "shell"))
+    assert found == []
+
+
+def test_only_durable_writes_files():
+    """Files that must survive are written through durable; `open(..., "w")` and `write_text` elsewhere are not."""
+    allowed = {"durable.py", "references.py"}  # references writes into a scratch folder that durable puts in place
+    found = []
+    for path in SOURCES:
+        if path.name in allowed:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                name = node.func.attr
+                writes = name in {"write_text", "write_bytes"} and not (
+                    isinstance(node.func.value, ast.Name) and node.func.value.id == "temporary"
+                )
+                opens = name == "open" and any(
+                    isinstance(a, ast.Constant) and isinstance(a.value, str) and set(a.value) & set("wax+")
+                    for a in node.args
+                )
+                if writes or opens:
+                    found.append(f"{path.name}:{node.lineno}")
+    assert found == []
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_parses_and_has_a_header_and_a_card(path):
+    recipe = load_recipe(path).recipe
+    assert recipe.name == path.stem
+    head = path.read_text().split("name:")[0]
+    assert all(word in head for word in ("What:", "Hardware:", "Time:", "Command:"))
+    prose = read_prose(ROOT / "cards" / f"{path.stem}.md")
+    assert all(len(text) > 20 for text in prose.values())
+
+
+def test_every_card_has_a_recipe():
+    assert {p.stem for p in (ROOT / "cards").glob("*.md")} == {p.stem for p in RECIPES}
+
+
+def test_every_folder_of_data_states_its_licence():
+    for folder in (ROOT / "recipes" / "data").iterdir():
+        assert re.search(r"licen[cs]e", (folder / "SOURCE.md").read_text(), re.IGNORECASE)
+
+
+def test_every_kind_is_documented():
+    assert (ROOT / "docs" / "kinds.md").read_text() == catalogue_markdown(), (
+        "run `syneg-data kinds --markdown > docs/kinds.md`"
+    )
+    for section, entries in catalogue().items():
+        for entry in entries:
+            assert len(entry["what"]) > 20, (section, entry["kind"])
+            for field in entry["fields"]:
+                assert len(field["what"]) > 5, (section, entry["kind"], field["name"])
+
+
+def test_every_variant_is_one_file_in_its_union():
+    """A Spec with a `kind` that is in no union can never be named by a recipe."""
+    registered = {spec for union in UNIONS.values() for spec in members(union)}
+    defined, seen = set(), [Spec]
+    while seen:
+        for spec in seen.pop().__subclasses__():
+            seen.append(spec)
+            if "kind" in spec.model_fields and spec.__module__.startswith("syneg_data"):
+                defined.add(spec)
+    assert defined == registered
+
+
+def test_kinds_do_not_share_a_name_with_a_field_of_a_lone_kind():
+    for union in UNIONS.values():
+        if len(members(union)) == 1:
+            (spec,) = members(union)
+            kind = spec.model_fields["kind"].annotation.__args__[0]
+            assert kind not in spec.model_fields
+
+
+def test_every_field_of_the_recipe_is_described():
+    for name, field in Recipe.model_fields.items():
+        assert field.description, name
+
+
+def readme_commands() -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
+
+
+def test_ci_runs_the_two_lines_of_the_readme():
+    lines = [line for line in readme_commands() if line.startswith("pip install")]
+    assert len(lines) == 2
+    assert "syneg-data build recipes/quickstart.yaml" in lines[0]
+    assert lines[1].endswith("pytest")
+    assert "README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("command", [c for c in readme_commands() if c.startswith("syneg-data")])
+def test_every_other_command_of_the_readme_is_real(command):
+    """`build` is run by the first line; the others are run here, against a folder if they need one."""
+    words = command.split("#")[0].split()[1:]
+    help_page = subprocess.run(
+        [sys.executable, "-m", "syneg_data", words[0], "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(word in help_page for word in words if word.startswith("--"))
+    if words[0] == "kinds":
+        subprocess.run([sys.executable, "-m", "syneg_data", *words], check=True, capture_output=True, cwd=ROOT)
+
+
+def test_every_command_is_in_the_readme():
+    from syneg_data.cli import app
+
+    named = {command.callback.__name__ for command in app.registered_commands}
+    shown = {c.split()[1] for c in readme_commands() if c.startswith("syneg-data")} | {"build"}
+    assert named == shown
+
+
+def test_constraints_pin_every_dependency_and_name_no_host():
+    text = (ROOT / "constraints.txt").read_text()
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in text.splitlines() if "==" in line}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *[d for extra in project["optional-dependencies"].values() for d in extra]]
+    names = {re.split(r"[\[<>=!~ ;]", d)[0].lower().replace("_", "-") for d in wanted}
+    assert names <= pinned
+    assert "://" not in text and "+" not in text
