@@ -138,19 +138,20 @@ def main() -> None:
         code = app(standalone_mode=False)
     except SynegError as error:
         _end(str(error), error.exit_code)
-    except typer.Abort:
-        _end("interrupted; the same command resumes", 130)
-    except KeyboardInterrupt:
-        _end("interrupted; the same command resumes", 130)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
     except typer.TyperException as error:
         _end(error.format_message(), 2)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _end(f"{where}{error.strerror or error}; check free space and permissions", StorageError.exit_code)
+    if code == 130:  # how typer, too, reports an interrupt
+        _end("interrupted; the same command resumes", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
+    sys.stderr.write("terminated; the same command resumes\n")
     raise SystemExit(143)
 
 

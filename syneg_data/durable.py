@@ -1,4 +1,4 @@
-"""The only writer of files that must survive a crash: temporary file, fsync, rename, directory fsync; verified reads."""
+"""The only writer of files that must survive: temporary file, fsync, rename, directory fsync; verified reads."""
 
 import contextlib
 import hashlib

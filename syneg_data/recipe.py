@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
@@ -139,7 +139,8 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's core types: `1e-5` is a number, `no` and `12:30` are text."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+_Loader.yaml_implicit_resolvers = {}
 
 
 _CORE = {
@@ -152,15 +153,18 @@ for _name, (_pattern, _first) in _CORE.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_pattern), _first)
 
 
+_MOST_NODES = 100_000
+
+
 def _parse(name: str, text: str) -> _Parsed:
     lines: dict[tuple[str | int, ...], int] = {}
     problems: list[str] = []
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
-        value = None if node is None else _construct(loader, node, (), lines, problems, set())
+        value = None if node is None else _construct(loader, node, (), lines, problems, [_MOST_NODES])
     except RecursionError:
-        raise InputError(f"{name}: nested too deeply to be a recipe") from None
+        raise InputError(f"{name}: nested too deeply, or too large, to be a recipe; write it flat") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -179,15 +183,14 @@ def _construct(
     loc: tuple[str | int, ...],
     lines: dict[tuple[str | int, ...], int],
     problems: list[str],
-    seen: set[int],
+    budget: list[int],
 ) -> Any:  # noqa: ANN401
     """Plain values of a node tree, the line of each, and a problem for whatever a recipe has no use for."""
     line = node.start_mark.line + 1
     lines.setdefault(loc, line)
-    if id(node) in seen:
-        problems.append(f"{line}: {_dotted(loc)}: an alias; write the value out")
-        return None
-    seen.add(id(node))
+    budget[0] -= 1
+    if budget[0] < 0:  # aliases can make a small file huge
+        raise RecursionError
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -198,10 +201,10 @@ def _construct(
                 problems.append(f"{key_node.start_mark.line + 1}: {_dotted(loc) or 'recipe'}: {what}")
                 continue
             lines[here] = key_node.start_mark.line + 1
-            mapping[key] = _construct(loader, value_node, here, lines, problems, seen)
+            mapping[key] = _construct(loader, value_node, here, lines, problems, budget)
         return mapping
     if isinstance(node, yaml.SequenceNode):
-        return [_construct(loader, item, (*loc, i), lines, problems, seen) for i, item in enumerate(node.value)]
+        return [_construct(loader, item, (*loc, i), lines, problems, budget) for i, item in enumerate(node.value)]
     if node.tag.removeprefix("tag:yaml.org,2002:") not in (*_CORE, "str"):
         problems.append(f"{line}: {_dotted(loc)}: tag {node.tag} is not allowed; write a plain value")
         return None
@@ -218,6 +221,8 @@ def _frozen(value: Any) -> Any:  # noqa: ANN401
 def _schema_problems(name: str, parsed: _Parsed, error: ValidationError) -> list[str]:
     problems = []
     for details in error.errors():
+        if details["type"] == "too_short" and details["input"]:
+            continue  # pydantic's echo of entries that were refused; each has a line of its own
         loc, spec = _user_location(parsed.value, details["loc"])
         problems.append((_line(parsed, loc), _problem(name, parsed, loc, _say(details, loc, spec))))
     return [text for _, text in sorted(dict.fromkeys(problems))]
@@ -268,6 +273,10 @@ def _say(details: ErrorDetails, loc: tuple[str | int, ...], spec: type[Spec] | N
         return f"must be a mapping, not {_shown(details['input'])}; write its keys below it"
     if kind == "tuple_type":
         return f"must be a list, not {_shown(details['input'])}; start each entry with `- `"
+    if kind == "too_short":
+        return "is empty; add an entry"
+    if kind == "string_pattern_mismatch":
+        return f"{_shown(details['input'])} does not match {context['pattern']}; choose another"
     message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if kind.endswith(("_type", "_parsing", "_error")) or "Input should be" in details["msg"]:
         return f"must be {message}, not {_shown(details['input'])}; change the value"

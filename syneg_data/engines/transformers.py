@@ -119,7 +119,7 @@ class TransformersEngine:
         self,
         tokens: "torch.Tensor",
         attention: "torch.Tensor",
-        constraint: Any,
+        constraint: Any,  # noqa: ANN401
         requests: list[Request],
     ) -> list[tuple[list[int], Finish]]:
         """New tokens of each row, and why it ended. A row that has ended leaves the batch."""

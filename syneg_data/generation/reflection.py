@@ -40,7 +40,7 @@ class Inline(Spec):
 
 
 class NoReflection(Spec):
-    """The text alone."""
+    """The text alone, without reasoning before it."""
 
     kind: Literal["none"]
 

@@ -22,6 +22,7 @@ class Syneg(Spec):
 
     kind: Literal["syneg"]
     name: str = Field("syneg", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
+    genre: str = Field("text", min_length=1, description="what a document of the corpus is: study, article, answer ...")
     per_pair: int = Field(1, ge=1, le=64, description="drafts for each (query, positive)")
     attributes: Mapping[str, tuple[str, ...]] = Field(
         default=_DEFAULT_ATTRIBUTES,

@@ -1,0 +1,393 @@
+"""Recipes: every error of a file at once, each as file:line: path: what; what to do."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from syneg_data.errors import InputError
+from syneg_data.recipe import UNIONS, load_recipe
+from syneg_data.references import HubModel, PackageModel, PathModel
+from syneg_data.spec import members
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+BASE = """\
+name: tiny
+seed: 13
+source: {kind: beir, path: data, split: train, license: cc-by-4.0}
+mining:
+  - kind: bm25
+validation:
+  rerankers:
+    - kind: bi_encoder
+      model: model
+mixing: {kind: mined_only}
+publishing: {license: cc-by-4.0}
+"""
+
+GENERATION = """\
+generation:
+  engine: {kind: transformers, model: model}
+  strategies:
+    - {kind: syneg}
+  terms: apache-2.0
+"""
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """Writes a recipe to `recipes/x.yaml` beside `recipes/data` and `recipes/model`, and loads it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "model"):
+        (tmp_path / "recipes" / name).mkdir(parents=True)
+
+    def run(text, **options):
+        data = text if isinstance(text, bytes) else text.encode()
+        Path("recipes/x.yaml").write_bytes(data)
+        return load_recipe("recipes/x.yaml", **options).recipe
+
+    return run
+
+
+@pytest.fixture
+def problems(check):
+    """The lines of the refusal of a recipe."""
+
+    def run(text):
+        with pytest.raises(InputError) as caught:
+            check(text)
+        assert caught.value.exit_code == 2
+        return str(caught.value).split("\n")
+
+    return run
+
+
+def changed(*pairs):
+    text = BASE
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+BM25 = "  - kind: bm25\n"
+
+# One change to the recipe above, and the one line that it must earn.
+ONE_PROBLEM = {
+    "unknown key": ((BM25, BM25 + "    depht: 5\n"), "6: mining[0].depht: unknown key; did you mean 'depth'?"),
+    "unknown key without a likeness": ((BM25, BM25 + "    colour: 5\n"), "6: mining[0].colour: unknown key; known here: kind, name, depth, k1, b, stopwords"),
+    "unknown section": (("seed: 13", "seed: 13\ngenerations: {}"), "3: generations: unknown key; did you mean 'generation'?"),
+    "unknown kind": (("kind: bm25", "kind: bm52"), "5: mining[0]: unknown kind 'bm52'; did you mean 'bm25'?"),
+    "unknown kind without a likeness": (("kind: mined_only", "kind: x"), "10: mixing: unknown kind 'x'; known here: hybrid, mined_only"),
+    "unknown kind of one": (("kind: beir", "kind: bier"), "3: source.kind: must be 'beir', not 'bier'; change the value"),
+    "missing kind": (("kind: bm25", "depth: 5"), "5: mining[0]: has no `kind`; add one"),
+    "missing kind of a section": (("{kind: mined_only}", "{mined: 2}"), "10: mixing: has no `kind`; add one"),
+    "missing field": ((", license: cc-by-4.0}\nmining", "}\nmining"), "3: source.license: missing; add it"),
+    "missing section": (("publishing: {license: cc-by-4.0}\n", ""), "1: publishing: missing; add it"),
+    "text for a number": (("seed: 13", 'seed: "13"'), "2: seed: must be a valid integer, not '13'; change the value"),
+    "boolean for a number": (("seed: 13", "seed: true"), "2: seed: must be a valid integer, not True; change the value"),
+    "fraction for a number": (("seed: 13", "seed: 1.5"), "2: seed: must be a valid integer, not 1.5; change the value"),
+    "empty for a number": (("seed: 13", "seed:"), "2: seed: must be a valid integer, not empty; change the value"),
+    "negative seed": (("seed: 13", "seed: -1"), "2: seed: must be greater than or equal to 0, not -1; change the value"),
+    "limit 0": (("seed: 13", "seed: 13\nlimit: 0"), "3: limit: must be greater than or equal to 1, not 0; change the value"),
+    "depth 0": ((BM25, BM25 + "    depth: 0\n"), "6: mining[0].depth: must be greater than or equal to 1, not 0; change the value"),
+    "infinite number": ((BM25, BM25 + "    k1: 1e999\n"), "6: mining[0].k1: must be a finite number, not inf; change the value"),
+    "number for a name": (("name: tiny", "name: 3"), "1: name: must be a valid string, not 3; change the value"),
+    "list for text": (("name: tiny", "name: [a]"), "1: name: must be a valid string, not a list; change the value"),
+    "text for a mapping": (("{kind: mined_only}", "mined_only"), "10: mixing: must be a mapping, not 'mined_only'; write its keys below it"),
+    "mapping for a list": (("mining:\n  - kind: bm25", "mining:\n    kind: bm25"), "4: mining: must be a list, not a mapping; start each entry with `- `"),
+    "name with a slash": (("name: tiny", "name: a/b"), "1: name: 'a/b' does not match ^[a-z0-9][a-z0-9._-]*$; choose another"),
+    "dev share of 1": (("split: train", "split: train, dev: 1.0"), "3: source.dev: must be less than 1, not 1.0; change the value"),
+    "number for a model": (("model: model", "model: 3"), "9: validation.rerankers[0].model: must be a mapping, not 3; write its keys below it"),
+    "number for a model's path": (("model: model", "model: {kind: path, path: 3}"), "9: validation.rerankers[0].model.path: must be a valid string, not 3; change the value"),
+    "unknown kind of a model": (("model: model", "model: {kind: hup, id: a/b, revision: c}"), "9: validation.rerankers[0].model: unknown kind 'hup'; did you mean 'hub'?"),
+    "unknown key of a model": (("model: model", "model: {kind: path, path: model, rev: x}"), "9: validation.rerankers[0].model.rev: unknown key; known here: kind, path"),
+    "unknown licence": (("license: cc-by-4.0}\nmining", "license: CC-BY-4.0}\nmining"), "3: source.license: unknown licence 'CC-BY-4.0'; did you mean 'cc-by-4.0'?"),
+    "same name twice": ((BM25, BM25 + BM25), "6: mining[1]: the name 'bm25' is taken; give each entry a `name` of its own"),
+    "hybrid without generation": (("mined_only", "hybrid"), "10: mixing.kind: 'hybrid' needs a generation section; add one, or use kind: mined_only"),
+    "licence conflict": (("license: cc-by-4.0}\nmining", "license: cc-by-sa-4.0}\nmining"), "11: publishing.license: the source's licence cc-by-sa-4.0 is share-alike; set publishing.license: cc-by-sa-4.0"),
+    "no derivatives": (("license: cc-by-4.0}\nmining", "license: cc-by-nd-4.0}\nmining"), "11: publishing.license: the source's licence cc-by-nd-4.0 forbids publishing derived texts; choose another source"),
+    "key twice": (("seed: 13", "seed: 13\nseed: 14"), "3: recipe: key 'seed' stands twice; keep one"),
+    "key twice within": ((BM25, BM25 + "    depth: 1\n    depth: 2\n"), "7: mining[0]: key 'depth' stands twice; keep one"),
+    "key that is a list": (("seed: 13", "seed: 13\n? [a]\n: b"), "3: recipe: a key is not text; write a word"),
+    "tag": (("seed: 13", "seed: !!python/name:os.system x"), "2: seed: tag tag:yaml.org,2002:python/name:os.system is not allowed; write a plain value"),
+    "date tag": (("name: tiny", "name: !!timestamp 2020-01-01"), "1: name: tag tag:yaml.org,2002:timestamp is not allowed; write a plain value"),
+    "tag on a mapping": (("mixing: {", "mixing: !!python/object:os.system {"), "10: mixing: tag tag:yaml.org,2002:python/object:os.system is not allowed; write a plain value"),
+    "tag on a list": (("  rerankers:\n", "  rerankers: !mine\n"), "7: validation.rerankers: tag !mine is not allowed; write a plain value"),
+    "missing path": (("path: data", "path: daat"), "3: source.path: no such file or folder: 'daat'; check the spelling, it is relative to the recipe"),
+    "missing model": (("model: model", "model: modle"), "9: validation.rerankers[0].model: 'modle' is neither an existing path nor ID@REVISION; name one of the two"),
+    "no miners": (("mining:\n  - kind: bm25", "mining: []"), "4: mining: is empty; add an entry"),
+    "home of nobody": (("path: data", "path: ~nosuchuser/x"), "3: source.path: no such file or folder: '~nosuchuser/x'; check the spelling, it is relative to the recipe"),
+    "overlong path": (("path: data", "path: " + "x" * 300), "3: source.path: no such file or folder: '" + "x" * 300 + "'; check the spelling, it is relative to the recipe"),
+    "overlong model": (("model: model", "model: " + "x" * 300), "9: validation.rerankers[0].model: '" + "x" * 300 + "' is neither an existing path nor ID@REVISION; name one of the two"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "line"), ONE_PROBLEM.values(), ids=list(ONE_PROBLEM))
+def test_one_mistake_is_one_line(problems, change, line):
+    assert problems(changed(change)) == [f"recipes/x.yaml:{line}"]
+
+
+def test_all_mistakes_of_a_file_come_at_once_in_its_order(problems):
+    text = changed(
+        ("seed: 13", 'seed: "x"'),
+        ("path: data, split: train, ", "path: data, splt: train, "),
+        (BM25, BM25 + "    depht: 5\n  - kind: bm52\n"),
+        ("{kind: mined_only}", "{kind: mined_only, shortage: keep}"),
+        ("publishing: {license: cc-by-4.0}", "publishing: {license: gpl}"),
+    )
+    found = problems(text)
+    assert [line for line in found if "mining:" not in line] == [
+        "recipes/x.yaml:2: seed: must be a valid integer, not 'x'; change the value",
+        "recipes/x.yaml:3: source.split: missing; add it",
+        "recipes/x.yaml:3: source.splt: unknown key; did you mean 'split'?",
+        "recipes/x.yaml:6: mining[0].depht: unknown key; did you mean 'depth'?",
+        "recipes/x.yaml:7: mining[1]: unknown kind 'bm52'; did you mean 'bm25'?",
+        "recipes/x.yaml:12: mixing.shortage: must be 'drop' or 'fail', not 'keep'; change the value",
+        "recipes/x.yaml:13: publishing.license: unknown licence 'gpl'; use one of: " + found[-1].partition("of: ")[2],
+    ]
+
+
+def test_the_contracts_example_in_line_12(problems):
+    text = "# a\n# b\n# c\n# d\n# e\n# f\n" + changed((BM25, BM25 + "    depht: 5\n"))
+    assert "recipes/x.yaml:12: mining[0].depht: unknown key; did you mean 'depth'?" in problems(text)
+
+
+def test_an_error_in_a_list_does_not_claim_that_the_list_is_empty(problems):
+    assert [line for line in problems(changed(("kind: bm25", "kind: bm52"))) if "at least" in line] == []
+
+
+def test_no_internal_tags_in_a_location(problems):
+    text = changed(("      model: model\n", "      model: {kind: package, sha256: x, pakage: y}\n"))
+    for line in problems(text):
+        assert re.match(r"recipes/x\.yaml:\d+: validation\.rerankers(\[0\]\.model(\.\w+)?)?: ", line), line
+
+
+def test_misfits_of_several_sections_come_at_once(problems):
+    text = changed((BM25, BM25 + BM25), ("mined_only", "hybrid"), ("cc-by-4.0}\nmining", "cc-by-nc-4.0}\nmining"))
+    assert problems(text) == [
+        "recipes/x.yaml:11: mixing.kind: 'hybrid' needs a generation section; add one, or use kind: mined_only",
+        "recipes/x.yaml:12: publishing.license: the source's licence cc-by-nc-4.0 is non-commercial; "
+        "choose a non-commercial licence such as cc-by-nc-4.0",
+        "recipes/x.yaml:6: mining[1]: the name 'bm25' is taken; give each entry a `name` of its own",
+    ]
+
+
+@pytest.mark.parametrize("terms", ["openai", "llama3.1"])
+def test_terms_of_the_generator_can_conflict(problems, terms):
+    (line,) = problems(BASE + GENERATION.replace("apache-2.0", terms))
+    assert line.startswith(f"recipes/x.yaml:11: publishing.license: the generator's terms '{terms}' ")
+
+
+def test_two_strategies_need_two_names(problems):
+    text = BASE + GENERATION.replace("    - {kind: syneg}\n", "    - {kind: syneg}\n    - {kind: syneg}\n")
+    expected = (
+        "recipes/x.yaml:16: generation.strategies[1]: the name 'syneg' is taken; give each entry a `name` of its own"
+    )
+    assert problems(text) == [expected]
+
+
+def test_hybrid_with_generation_is_sound(check):
+    recipe = check(changed(("mined_only", "hybrid")) + GENERATION)
+    assert recipe.mixing.negatives == 3
+    assert recipe.generation.strategies[0].name == "syneg"
+
+
+# Values as YAML 1.2 reads them
+
+SCALARS = {
+    "1e-5": ("k1", "1e-5", 1e-5),
+    "1E3": ("k1", "1E3", 1000.0),
+    "whole number for a fraction": ("k1", "2", 2.0),
+    "leading point": ("b", ".5", 0.5),
+    "leading zero": ("depth", "010", 10),
+    "leading zero and 8": ("depth", "08", 8),
+    "plus": ("depth", "+7", 7),
+    "no is text": ("name", "no", "no"),
+    "on is text": ("name", "on", "on"),
+    "a version is text": ("name", "1.2.3", "1.2.3"),
+    "1_000 is text": ("name", "1_000", "1_000"),
+    "0x10 is text": ("name", "0x10", "0x10"),
+    "a date is text": ("name", "2020-01-01", "2020-01-01"),
+}
+
+
+@pytest.mark.parametrize(("key", "written", "value"), SCALARS.values(), ids=list(SCALARS))
+def test_scalars(check, key, written, value):
+    read = getattr(check(changed((BM25, BM25 + f"    {key}: {written}\n"))).mining[0], key)
+    assert (type(read), read) == (type(value), value)
+
+
+def test_a_time_is_text_not_45045(problems):
+    expected = "recipes/x.yaml:6: mining[0].depth: must be a valid integer, not '12:30:45'; change the value"
+    assert expected in problems(changed((BM25, BM25 + "    depth: 12:30:45\n")))
+
+
+@pytest.mark.parametrize("value", ["!!int abc", "!!float abc", "!!bool abc", "9" * 5000])
+def test_a_scalar_that_is_not_what_its_tag_says(problems, value):
+    (line,) = problems(changed(("seed: 13", f"seed: {value}")))
+    assert line.startswith("recipes/x.yaml:2: seed: ")
+
+
+# Files
+
+BAD_FILES = {
+    "empty": ("", "recipes/x.yaml:1: the recipe is not a mapping; start with `name:`"),
+    "list": ("- 1\n", "recipes/x.yaml:1: the recipe is not a mapping; start with `name:`"),
+    "scalar": ("hello\n", "recipes/x.yaml:1: the recipe is not a mapping; start with `name:`"),
+    "open list": ("a: [1\nb: 2\n", "recipes/x.yaml:2: not valid YAML (expected ',' or ']', but got ':'); mend the line"),
+    "tab": ("a:\n\t- 1\n", r"recipes/x.yaml:2: not valid YAML (found character '\t' that cannot start any token); mend the line"),
+    "two documents": ("a: 1\n---\nb: 2\n", "recipes/x.yaml:2: not valid YAML (but found another document); mend the line"),
+    "unknown alias": ("a: 1\nb: *c\n", "recipes/x.yaml:2: not valid YAML (found undefined alias 'c'); mend the line"),
+    "deep nesting": ("a: " + "[" * 5000, "recipes/x.yaml: nested too deeply, or too large, to be a recipe; write it flat"),
+    "deep closed nesting": ("a: " + "[" * 5000 + "]" * 5000, "recipes/x.yaml: nested too deeply, or too large, to be a recipe; write it flat"),
+    "UTF-16": ("name: x\n".encode("utf-16"), "recipes/x.yaml: not UTF-8 text; name a recipe in YAML"),
+    "latin-1": (b"name: caf\xe9\n", "recipes/x.yaml: not UTF-8 text; name a recipe in YAML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_FILES.values(), ids=list(BAD_FILES))
+def test_files_that_are_no_recipe(problems, text, message):
+    assert problems(text) == [message]
+
+
+@pytest.mark.parametrize("control", ["\0", "\x07", "\x1b"])
+def test_control_characters_are_refused(problems, control):
+    (line,) = problems(changed(("seed: 13", f"seed: 13 # {control}")))
+    assert line.startswith("recipes/x.yaml:")
+    assert "not valid YAML" in line
+
+
+LAUGHS = "".join(f"a{i}: &a{i} [" + ", ".join([f"*a{i - 1}" if i else "x"] * 10) + "]\n" for i in range(10))
+
+
+@pytest.mark.parametrize(
+    "text", [LAUGHS, "a: &a [*a]\n", "a: &a {b: *a}\n"], ids=["laughs", "loop", "loop of mappings"]
+)
+def test_aliases_cannot_explode(problems, text):
+    expected = "recipes/x.yaml: nested too deeply, or too large, to be a recipe; write it flat"
+    assert problems(text) == [expected]
+
+
+def test_an_alias_is_the_value_it_names(check):
+    assert check(changed(("seed: 13", "seed: &a 13\nlimit: *a"))).limit == 13
+
+
+def test_a_mistake_in_an_alias_is_reported_where_it_is_used(problems):
+    text = changed(("seed: 13", "seed: &a 13"), (BM25, BM25 + "    name: *a\n"))
+    expected = "recipes/x.yaml:6: mining[0].name: must be a valid string, not 13; change the value"
+    assert problems(text) == [expected]
+
+
+def test_a_missing_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^nope\.yaml: No such file or directory; name a recipe in YAML$"):
+        load_recipe("nope.yaml")
+
+
+def test_a_folder_for_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^\.: Is a directory; name a recipe in YAML$"):
+        load_recipe(".")
+
+
+@pytest.mark.parametrize("text", ["\ufeff" + BASE, BASE.replace("\n", "\r\n")], ids=["BOM", "CRLF"])
+def test_a_recipe_from_another_editor(check, text):
+    assert check(text) == check(BASE)
+
+
+# Models
+
+MODELS = {
+    "existing path": ("model", PathModel, "path", "{here}/recipes/model"),
+    "path mapping": ("{kind: path, path: ./model}", PathModel, "path", "{here}/recipes/model"),
+    "id at revision": ("owner/name@v1.0", HubModel, "id", "owner/name"),
+    "hub mapping": ("{kind: hub, id: owner/name, revision: v1.0}", HubModel, "revision", "v1.0"),
+    "package": ("{kind: package, package: a==1, file: m.gguf, sha256: '" + "0" * 64 + "'}", PackageModel, "file", "m.gguf"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "kind", "name", "value"), MODELS.values(), ids=list(MODELS))
+def test_ways_to_name_a_model(check, tmp_path, written, kind, name, value):
+    model = check(changed(("model: model", f"model: {written}"))).validation.rerankers[0].model
+    assert type(model) is kind
+    assert getattr(model, name) == value.format(here=tmp_path)
+
+
+def test_an_existing_path_with_an_at_is_a_path(check, tmp_path):
+    (tmp_path / "recipes" / "a@b").mkdir()
+    model = check(changed(("model: model", "model: a@b"))).validation.rerankers[0].model
+    assert model.path == f"{tmp_path}/recipes/a@b"
+
+
+def test_revision_of_the_shorthand(check):
+    model = check(changed(("model: model", "model: owner/name@refs/pr/1"))).validation.rerankers[0].model
+    assert (model.id, model.revision) == ("owner/name", "refs/pr/1")
+
+
+@pytest.mark.parametrize("written", ["owner/name", "owner/name@", "'@main'"])
+def test_a_hub_model_needs_a_revision(problems, written):
+    assert any("is neither an existing path nor ID@REVISION" in line for line in problems(changed(("model: model", f"model: {written}"))))  # fmt: skip
+
+
+BAD_PACKAGES = {
+    "unpinned": ("package: a, file: b, sha256: '" + "0" * 64 + "'", ": 'a' is not pinned; write name==version"),
+    "option": ("package: --index-url=x==1, file: b, sha256: '" + "0" * 64 + "'", ": '--index-url=x==1' is not pinned; write name==version"),
+    "both forms": ("package: a==1, file: b, files: [c], sha256: '" + "0" * 64 + "'", ": give either package and file, or packages and files"),
+    "traversal": ("package: a==1, file: a/../../b, sha256: '" + "0" * 64 + "'", ": 'a/../../b' leaves the package"),
+    "absolute": ("package: a==1, file: /etc/passwd, sha256: '" + "0" * 64 + "'", ": '/etc/passwd' leaves the package"),
+    "checksum": ("package: a==1, file: b, sha256: XYZ", ".sha256: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "what"), BAD_PACKAGES.values(), ids=list(BAD_PACKAGES))
+def test_a_package_is_pinned_and_stays_inside(problems, written, what):
+    found = problems(changed(("model: model", "model: {kind: package, " + written + "}")))
+    assert any(line.startswith(f"recipes/x.yaml:9: validation.rerankers[0].model{what}") for line in found), found
+
+
+# The rest
+
+
+def test_paths_are_relative_to_the_recipe_not_to_the_current_folder(check, tmp_path, monkeypatch):
+    check(BASE)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    recipe = load_recipe("../recipes/x.yaml").recipe
+    assert recipe.source.path == f"{tmp_path}/recipes/data"
+
+
+def test_the_option_limit_replaces_the_recipes(check):
+    assert check(BASE, limit=5).limit == 5
+    assert check(changed(("seed: 13", "seed: 13\nlimit: 3")), limit=5).limit == 5
+    assert check(changed(("seed: 13", "seed: 13\nlimit: 3"))).limit == 3
+
+
+def test_a_recipe_is_frozen(check):
+    recipe = check(BASE)
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.seed = 14
+    assert isinstance(recipe.mining, tuple)
+
+
+def test_defaults_of_a_short_recipe(check):
+    recipe = check(BASE)
+    assert recipe.limit is None
+    assert recipe.mining[0].depth == 50
+    assert recipe.validation.agree == "any"
+    assert recipe.validation.rule.margin == 0.05
+    assert recipe.validation.floor.sample == 100
+    assert recipe.publishing.language == ("en",)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_recipes_load_and_are_named_like_their_file(path):
+    assert load_recipe(path).recipe.name == path.stem
+
+
+def test_every_union_holds_specs_with_a_kind():
+    for place, union in UNIONS.items():
+        assert members(union), place
+        for spec in members(union):
+            assert "kind" in spec.model_fields, (place, spec)
