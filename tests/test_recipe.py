@@ -76,57 +76,165 @@ BM25 = "  - kind: bm25\n"
 # One change to the recipe above, and the one line that it must earn.
 ONE_PROBLEM = {
     "unknown key": ((BM25, BM25 + "    depht: 5\n"), "6: mining[0].depht: unknown key; did you mean 'depth'?"),
-    "unknown key without a likeness": ((BM25, BM25 + "    colour: 5\n"), "6: mining[0].colour: unknown key; known here: kind, name, depth, k1, b, stopwords"),
-    "unknown section": (("seed: 13", "seed: 13\ngenerations: {}"), "3: generations: unknown key; did you mean 'generation'?"),
+    "unknown key without a likeness": (
+        (BM25, BM25 + "    colour: 5\n"),
+        "6: mining[0].colour: unknown key; known here: kind, name, depth, k1, b, stopwords",
+    ),
+    "unknown section": (
+        ("seed: 13", "seed: 13\ngenerations: {}"),
+        "3: generations: unknown key; did you mean 'generation'?",
+    ),
     "unknown kind": (("kind: bm25", "kind: bm52"), "5: mining[0]: unknown kind 'bm52'; did you mean 'bm25'?"),
-    "unknown kind without a likeness": (("kind: mined_only", "kind: x"), "10: mixing: unknown kind 'x'; known here: hybrid, mined_only"),
-    "unknown kind of one": (("kind: beir", "kind: bier"), "3: source.kind: must be 'beir', not 'bier'; change the value"),
+    "unknown kind without a likeness": (
+        ("kind: mined_only", "kind: x"),
+        "10: mixing: unknown kind 'x'; known here: hybrid, mined_only",
+    ),
+    "unknown kind of one": (
+        ("kind: beir", "kind: bier"),
+        "3: source.kind: must be 'beir', not 'bier'; change the value",
+    ),
     "missing kind": (("kind: bm25", "depth: 5"), "5: mining[0]: has no `kind`; add one"),
     "missing kind of a section": (("{kind: mined_only}", "{mined: 2}"), "10: mixing: has no `kind`; add one"),
     "missing field": ((", license: cc-by-4.0}\nmining", "}\nmining"), "3: source.license: missing; add it"),
     "missing section": (("publishing: {license: cc-by-4.0}\n", ""), "1: publishing: missing; add it"),
     "text for a number": (("seed: 13", 'seed: "13"'), "2: seed: must be a valid integer, not '13'; change the value"),
-    "boolean for a number": (("seed: 13", "seed: true"), "2: seed: must be a valid integer, not True; change the value"),
+    "boolean for a number": (
+        ("seed: 13", "seed: true"),
+        "2: seed: must be a valid integer, not True; change the value",
+    ),
     "fraction for a number": (("seed: 13", "seed: 1.5"), "2: seed: must be a valid integer, not 1.5; change the value"),
     "empty for a number": (("seed: 13", "seed:"), "2: seed: must be a valid integer, not empty; change the value"),
-    "negative seed": (("seed: 13", "seed: -1"), "2: seed: must be greater than or equal to 0, not -1; change the value"),
-    "limit 0": (("seed: 13", "seed: 13\nlimit: 0"), "3: limit: must be greater than or equal to 1, not 0; change the value"),
-    "depth 0": ((BM25, BM25 + "    depth: 0\n"), "6: mining[0].depth: must be greater than or equal to 1, not 0; change the value"),
-    "infinite number": ((BM25, BM25 + "    k1: 1e999\n"), "6: mining[0].k1: must be a finite number, not inf; change the value"),
+    "negative seed": (
+        ("seed: 13", "seed: -1"),
+        "2: seed: must be greater than or equal to 0, not -1; change the value",
+    ),
+    "limit 0": (
+        ("seed: 13", "seed: 13\nlimit: 0"),
+        "3: limit: must be greater than or equal to 1, not 0; change the value",
+    ),
+    "depth 0": (
+        (BM25, BM25 + "    depth: 0\n"),
+        "6: mining[0].depth: must be greater than or equal to 1, not 0; change the value",
+    ),
+    "infinite number": (
+        (BM25, BM25 + "    k1: 1e999\n"),
+        "6: mining[0].k1: must be a finite number, not inf; change the value",
+    ),
     "number for a name": (("name: tiny", "name: 3"), "1: name: must be a valid string, not 3; change the value"),
     "list for text": (("name: tiny", "name: [a]"), "1: name: must be a valid string, not a list; change the value"),
-    "text for a mapping": (("{kind: mined_only}", "mined_only"), "10: mixing: must be a mapping, not 'mined_only'; write its keys below it"),
-    "mapping for a list": (("mining:\n  - kind: bm25", "mining:\n    kind: bm25"), "4: mining: must be a list, not a mapping; start each entry with `- `"),
-    "name with a slash": (("name: tiny", "name: a/b"), "1: name: 'a/b' does not match ^[a-z0-9][a-z0-9._-]*$; choose another"),
-    "dev share of 1": (("split: train", "split: train, dev: 1.0"), "3: source.dev: must be less than 1, not 1.0; change the value"),
-    "number for a model": (("model: model", "model: 3"), "9: validation.rerankers[0].model: must be a mapping, not 3; write its keys below it"),
-    "number for a model's path": (("model: model", "model: {kind: path, path: 3}"), "9: validation.rerankers[0].model.path: must be a valid string, not 3; change the value"),
-    "unknown kind of a model": (("model: model", "model: {kind: hup, id: a/b, revision: c}"), "9: validation.rerankers[0].model: unknown kind 'hup'; did you mean 'hub'?"),
-    "unknown key of a model": (("model: model", "model: {kind: path, path: model, rev: x}"), "9: validation.rerankers[0].model.rev: unknown key; known here: kind, path"),
-    "unknown licence": (("license: cc-by-4.0}\nmining", "license: CC-BY-4.0}\nmining"), "3: source.license: unknown licence 'CC-BY-4.0'; did you mean 'cc-by-4.0'?"),
-    "same name twice": ((BM25, BM25 + BM25), "6: mining[1]: the name 'bm25' is taken; give each entry a `name` of its own"),
-    "hybrid without generation": (("mined_only", "hybrid"), "10: mixing.kind: 'hybrid' needs a generation section; add one, or use kind: mined_only"),
-    "licence conflict": (("license: cc-by-4.0}\nmining", "license: cc-by-sa-4.0}\nmining"), "11: publishing.license: the source's licence cc-by-sa-4.0 is share-alike; set publishing.license: cc-by-sa-4.0"),
-    "no derivatives": (("license: cc-by-4.0}\nmining", "license: cc-by-nd-4.0}\nmining"), "11: publishing.license: the source's licence cc-by-nd-4.0 forbids publishing derived texts; choose another source"),
+    "text for a mapping": (
+        ("{kind: mined_only}", "mined_only"),
+        "10: mixing: must be a mapping, not 'mined_only'; write its keys below it",
+    ),
+    "mapping for a list": (
+        ("mining:\n  - kind: bm25", "mining:\n    kind: bm25"),
+        "4: mining: must be a list, not a mapping; start each entry with `- `",
+    ),
+    "name with a slash": (
+        ("name: tiny", "name: a/b"),
+        "1: name: 'a/b' does not match ^[a-z0-9][a-z0-9._-]*$; choose another",
+    ),
+    "dev share of 1": (
+        ("split: train", "split: train, dev: 1.0"),
+        "3: source.dev: must be less than 1, not 1.0; change the value",
+    ),
+    "number for a model": (
+        ("model: model", "model: 3"),
+        "9: validation.rerankers[0].model: must be a mapping, not 3; write its keys below it",
+    ),
+    "number for a model's path": (
+        ("model: model", "model: {kind: path, path: 3}"),
+        "9: validation.rerankers[0].model.path: must be a valid string, not 3; change the value",
+    ),
+    "unknown kind of a model": (
+        ("model: model", "model: {kind: hup, id: a/b, revision: c}"),
+        "9: validation.rerankers[0].model: unknown kind 'hup'; did you mean 'hub'?",
+    ),
+    "unknown key of a model": (
+        ("model: model", "model: {kind: path, path: model, rev: x}"),
+        "9: validation.rerankers[0].model.rev: unknown key; known here: kind, path",
+    ),
+    "unknown licence": (
+        ("license: cc-by-4.0}\nmining", "license: CC-BY-4.0}\nmining"),
+        "3: source.license: unknown licence 'CC-BY-4.0'; did you mean 'cc-by-4.0'?",
+    ),
+    "same name twice": (
+        (BM25, BM25 + BM25),
+        "6: mining[1]: the name 'bm25' is taken; give each entry a `name` of its own",
+    ),
+    "hybrid without generation": (
+        ("mined_only", "hybrid"),
+        "10: mixing.kind: 'hybrid' needs a generation section; add one, or use kind: mined_only",
+    ),
+    "licence conflict": (
+        ("license: cc-by-4.0}\nmining", "license: cc-by-sa-4.0}\nmining"),
+        "11: publishing.license: the source's licence cc-by-sa-4.0 is share-alike; "
+        "set publishing.license: cc-by-sa-4.0",
+    ),
+    "no derivatives": (
+        ("license: cc-by-4.0}\nmining", "license: cc-by-nd-4.0}\nmining"),
+        "11: publishing.license: the source's licence cc-by-nd-4.0 forbids publishing derived texts; "
+        "choose another source",
+    ),
     "key twice": (("seed: 13", "seed: 13\nseed: 14"), "3: recipe: key 'seed' stands twice; keep one"),
-    "key twice within": ((BM25, BM25 + "    depth: 1\n    depth: 2\n"), "7: mining[0]: key 'depth' stands twice; keep one"),
+    "key twice within": (
+        (BM25, BM25 + "    depth: 1\n    depth: 2\n"),
+        "7: mining[0]: key 'depth' stands twice; keep one",
+    ),
     "key that is a list": (("seed: 13", "seed: 13\n? [a]\n: b"), "3: recipe: a key is not text; write a word"),
-    "tag": (("seed: 13", "seed: !!python/name:os.system x"), "2: seed: tag tag:yaml.org,2002:python/name:os.system is not allowed; write a plain value"),
-    "date tag": (("name: tiny", "name: !!timestamp 2020-01-01"), "1: name: tag tag:yaml.org,2002:timestamp is not allowed; write a plain value"),
-    "tag on a mapping": (("mixing: {", "mixing: !!python/object:os.system {"), "10: mixing: tag tag:yaml.org,2002:python/object:os.system is not allowed; write a plain value"),
-    "tag on a list": (("  rerankers:\n", "  rerankers: !mine\n"), "7: validation.rerankers: tag !mine is not allowed; write a plain value"),
-    "missing path": (("path: data", "path: daat"), "3: source.path: no such file or folder: 'daat'; check the spelling, it is relative to the recipe"),
-    "missing model": (("model: model", "model: modle"), "9: validation.rerankers[0].model: 'modle' is neither an existing path nor ID@REVISION; name one of the two"),
+    "tag": (
+        ("seed: 13", "seed: !!python/name:os.system x"),
+        "2: seed: tag tag:yaml.org,2002:python/name:os.system is not allowed; write a plain value",
+    ),
+    "date tag": (
+        ("name: tiny", "name: !!timestamp 2020-01-01"),
+        "1: name: tag tag:yaml.org,2002:timestamp is not allowed; write a plain value",
+    ),
+    "tag on a mapping": (
+        ("mixing: {", "mixing: !!python/object:os.system {"),
+        "10: mixing: tag tag:yaml.org,2002:python/object:os.system is not allowed; write a plain value",
+    ),
+    "tag on a list": (
+        ("  rerankers:\n", "  rerankers: !mine\n"),
+        "7: validation.rerankers: tag !mine is not allowed; write a plain value",
+    ),
     "no miners": (("mining:\n  - kind: bm25", "mining: []"), "4: mining: is empty; add an entry"),
-    "home of nobody": (("path: data", "path: ~nosuchuser/x"), "3: source.path: no such file or folder: '~nosuchuser/x'; check the spelling, it is relative to the recipe"),
-    "overlong path": (("path: data", "path: " + "x" * 300), "3: source.path: no such file or folder: '" + "x" * 300 + "'; check the spelling, it is relative to the recipe"),
-    "overlong model": (("model: model", "model: " + "x" * 300), "9: validation.rerankers[0].model: '" + "x" * 300 + "' is neither an existing path nor ID@REVISION; name one of the two"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("change", "line"), ONE_PROBLEM.values(), ids=list(ONE_PROBLEM))
 def test_one_mistake_is_one_line(problems, change, line):
     assert problems(changed(change)) == [f"recipes/x.yaml:{line}"]
+
+
+# Paths that are not there: path: what
+NOT_THERE = {
+    "path": (("path: data", "path: daat"), "3: source.path: no such file or folder: 'daat'"),
+    "home of nobody": (("path: data", "path: ~nosuchuser/x"), "3: source.path: "),
+    "overlong path": (("path: data", "path: " + "x" * 300), "3: source.path: "),
+    "NUL in a path": (("path: data", 'path: "a\\0b"'), "3: source.path: "),
+    "model": (
+        ("model: model", "model: modle"),
+        "9: validation.rerankers[0].model: 'modle' is neither an existing path nor ID@REVISION",
+    ),
+    "overlong model": (("model: model", "model: " + "x" * 300), "9: validation.rerankers[0].model: "),
+    "model of nobody": (("model: model", "model: ~nosuchuser/x"), "9: validation.rerankers[0].model: "),
+    "NUL in a model": (("model: model", 'model: "a\\0b"'), "9: validation.rerankers[0].model: "),
+}
+
+
+@pytest.mark.parametrize(("change", "start"), NOT_THERE.values(), ids=list(NOT_THERE))
+def test_a_path_that_is_not_there_says_what_to_do(problems, change, start):
+    (line,) = problems(changed(change))
+    assert line.startswith(f"recipes/x.yaml:{start}")
+    assert "; " in line
+
+
+def test_a_loop_of_links_is_no_path(problems, tmp_path):
+    (tmp_path / "recipes").mkdir(exist_ok=True)
+    (tmp_path / "recipes" / "loop").symlink_to("loop")
+    (line,) = problems(changed(("path: data", "path: loop")))
+    assert line.startswith("recipes/x.yaml:3: source.path: ")
 
 
 def test_all_mistakes_of_a_file_come_at_once_in_its_order(problems):
@@ -236,15 +344,30 @@ BAD_FILES = {
     "empty": ("", "recipes/x.yaml:1: the recipe is not a mapping; start with `name:`"),
     "list": ("- 1\n", "recipes/x.yaml:1: the recipe is not a mapping; start with `name:`"),
     "scalar": ("hello\n", "recipes/x.yaml:1: the recipe is not a mapping; start with `name:`"),
-    "open list": ("a: [1\nb: 2\n", "recipes/x.yaml:2: not valid YAML (expected ',' or ']', but got ':'); mend the line"),
-    "tab": ("a:\n\t- 1\n", r"recipes/x.yaml:2: not valid YAML (found character '\t' that cannot start any token); mend the line"),
-    "two documents": ("a: 1\n---\nb: 2\n", "recipes/x.yaml:2: not valid YAML (but found another document); mend the line"),
+    "open list": (
+        "a: [1\nb: 2\n",
+        "recipes/x.yaml:2: not valid YAML (expected ',' or ']', but got ':'); mend the line",
+    ),
+    "tab": (
+        "a:\n\t- 1\n",
+        r"recipes/x.yaml:2: not valid YAML (found character '\t' that cannot start any token); mend the line",
+    ),
+    "two documents": (
+        "a: 1\n---\nb: 2\n",
+        "recipes/x.yaml:2: not valid YAML (but found another document); mend the line",
+    ),
     "unknown alias": ("a: 1\nb: *c\n", "recipes/x.yaml:2: not valid YAML (found undefined alias 'c'); mend the line"),
-    "deep nesting": ("a: " + "[" * 5000, "recipes/x.yaml: nested too deeply, or too large, to be a recipe; write it flat"),
-    "deep closed nesting": ("a: " + "[" * 5000 + "]" * 5000, "recipes/x.yaml: nested too deeply, or too large, to be a recipe; write it flat"),
+    "deep nesting": (
+        "a: " + "[" * 5000,
+        "recipes/x.yaml: nested too deeply, or too large, to be a recipe; write it flat",
+    ),
+    "deep closed nesting": (
+        "a: " + "[" * 5000 + "]" * 5000,
+        "recipes/x.yaml: nested too deeply, or too large, to be a recipe; write it flat",
+    ),
     "UTF-16": ("name: x\n".encode("utf-16"), "recipes/x.yaml: not UTF-8 text; name a recipe in YAML"),
     "latin-1": (b"name: caf\xe9\n", "recipes/x.yaml: not UTF-8 text; name a recipe in YAML"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "message"), BAD_FILES.values(), ids=list(BAD_FILES))
@@ -304,8 +427,13 @@ MODELS = {
     "path mapping": ("{kind: path, path: ./model}", PathModel, "path", "{here}/recipes/model"),
     "id at revision": ("owner/name@v1.0", HubModel, "id", "owner/name"),
     "hub mapping": ("{kind: hub, id: owner/name, revision: v1.0}", HubModel, "revision", "v1.0"),
-    "package": ("{kind: package, package: a==1, file: m.gguf, sha256: '" + "0" * 64 + "'}", PackageModel, "file", "m.gguf"),
-}  # fmt: skip
+    "package": (
+        "{kind: package, package: a==1, file: m.gguf, sha256: '" + "0" * 64 + "'}",
+        PackageModel,
+        "file",
+        "m.gguf",
+    ),
+}
 
 
 @pytest.mark.parametrize(("written", "kind", "name", "value"), MODELS.values(), ids=list(MODELS))
@@ -328,17 +456,24 @@ def test_revision_of_the_shorthand(check):
 
 @pytest.mark.parametrize("written", ["owner/name", "owner/name@", "'@main'"])
 def test_a_hub_model_needs_a_revision(problems, written):
-    assert any("is neither an existing path nor ID@REVISION" in line for line in problems(changed(("model: model", f"model: {written}"))))  # fmt: skip
+    (line,) = problems(changed(("model: model", f"model: {written}")))
+    assert "is neither an existing path nor ID@REVISION" in line
 
 
 BAD_PACKAGES = {
     "unpinned": ("package: a, file: b, sha256: '" + "0" * 64 + "'", ": 'a' is not pinned; write name==version"),
-    "option": ("package: --index-url=x==1, file: b, sha256: '" + "0" * 64 + "'", ": '--index-url=x==1' is not pinned; write name==version"),
-    "both forms": ("package: a==1, file: b, files: [c], sha256: '" + "0" * 64 + "'", ": give either package and file, or packages and files"),
+    "option": (
+        "package: --index-url=x==1, file: b, sha256: '" + "0" * 64 + "'",
+        ": '--index-url=x==1' is not pinned; write name==version",
+    ),
+    "both forms": (
+        "package: a==1, file: b, files: [c], sha256: '" + "0" * 64 + "'",
+        ": give either package and file, or packages and files",
+    ),
     "traversal": ("package: a==1, file: a/../../b, sha256: '" + "0" * 64 + "'", ": 'a/../../b' leaves the package"),
     "absolute": ("package: a==1, file: /etc/passwd, sha256: '" + "0" * 64 + "'", ": '/etc/passwd' leaves the package"),
     "checksum": ("package: a==1, file: b, sha256: XYZ", ".sha256: "),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("written", "what"), BAD_PACKAGES.values(), ids=list(BAD_PACKAGES))

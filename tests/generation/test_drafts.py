@@ -130,15 +130,13 @@ def test_one_attempt_is_no_retry():
 
 
 def test_only_open_drafts_are_asked_again():
-    engine = Script(good(1), "no JSON", good(3), "still none", good(4))
-    rows = write(spec(per_pair=4), Script(good(1), "no JSON", good(3), "none either", good(5), good(6)))
-    assert [(row.slot, row.attempt, row.state) for row in rows] == [
-        (0, 0, "ok"), (1, 0, "invalid"), (1, 1, "ok"), (2, 0, "ok"), (3, 0, "invalid"), (3, 1, "ok"),
+    engine = Script(good(1), "no JSON", good(3), "none either", good(5), good(6))
+    rows = write(spec(), engine, pairs=4)
+    assert [(row.query_id, row.attempt, row.state) for row in rows] == [
+        ("q0", 0, "ok"), ("q1", 0, "invalid"), ("q1", 1, "ok"), ("q2", 0, "ok"), ("q3", 0, "invalid"), ("q3", 1, "ok"),
     ]  # fmt: skip
-    write(spec(per_pair=1), engine, pairs=3, seed=14)
-    assert [[request.messages[1].content[:60] for request in batch] for batch in engine.batches][1] == [
-        '{"user_query": "does vitamin D help in case 1", "positive_do'
-    ]
+    asked = [["does vitamin D help in case 1" in r.messages[1].content for r in batch] for batch in engine.batches]
+    assert asked == [[False, True, False, False], [True, False]]
 
 
 def test_drafts_of_a_pair_see_their_accepted_siblings():

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syneg_data.generation.prompts import syneg_messages
@@ -26,23 +26,24 @@ def data_line(messages):
     return json.loads(line)
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_corpus_text_stays_one_json_string(text):
     other = "a harmless text"
-    assert data_line(syneg_messages(text, other, (), "", ["passage"])) == {
+    assert data_line(syneg_messages(text, other, (), "study", "")) == {
         "user_query": text,
         "positive_document": other,
     }
-    assert data_line(syneg_messages(other, text, (), "", ["passage"])) == {
+    assert data_line(syneg_messages(other, text, (), "study", "")) == {
         "user_query": other,
         "positive_document": text,
     }
 
 
+@settings(max_examples=60)
 @given(st.text(), st.text())
 def test_any_text_comes_back_to_the_letter(query, positive):
-    plain = syneg_messages("Q", "P", (), "Reason.", ["passage"])
-    messages = syneg_messages(query, positive, (), "Reason.", ["passage"])
+    plain = syneg_messages("Q", "P", (), "study", "Reason.")
+    messages = syneg_messages(query, positive, (), "study", "Reason.")
     assert data_line(messages) == {"user_query": query, "positive_document": positive}
     # Nothing but that line depends on the texts.
     assert messages[0] == plain[0]
@@ -56,31 +57,26 @@ def test_the_sections_stand_in_order():
         Attribute("length", "shorter than"),
         Attribute("tone", "dry"),
     )
-    system, user = syneg_messages("does it?", "It does.", drawn, "Think first.", ["reasoning", "passage"])
+    system, user = syneg_messages("does it?", "It does.", drawn, "recipe", "Think first.")
     assert (system.role, system.content) == ("system", "You are an expert in Virology.")
     assert user.role == "user"
-    assert user.content.split("\n") == [
-        '{"user_query": "does it?", "positive_document": "It does."}',
-        "",
-        "Write a passage from another document on the same topic, with different content.",
-        "It could be mistaken for the answer because it shares topic and terms with the positive_document, but a "
-        "reader who searches for the user_query must not find the answer in it.",
-        "Think first.",
-        "Level: high school.",
-        "Length: shorter than the positive_document.",
-        "tone: dry.",
-        "Answer in JSON: reasoning, then passage.",
-    ]
+    data, blank, task, reasoning, attributes = user.content.split("\n")
+    assert data == '{"user_query": "does it?", "positive_document": "It does."}'
+    assert blank == ""
+    assert "from another recipe on the same topic" in task
+    assert task.endswith("A reader who searches for the user_query must not find the answer in it.")
+    assert reasoning == "Think first."
+    assert attributes == "Level: high school. Length: shorter than the positive document. tone: dry."
 
 
 def test_without_domain_attributes_and_reasoning():
-    system, user = syneg_messages("q", "p", (), "", ["passage"])
+    system, user = syneg_messages("q", "p", (), "study", "")
     assert system.content == "You are an expert in information retrieval."
-    assert user.content.endswith("in it.\nAnswer in JSON: passage.")
+    assert len(user.content.split("\n")) == 3
 
 
-@pytest.mark.parametrize("value", ["{}", "{0}", "{{ x }}", "%s", "{value!r}"])
-def test_an_attributes_braces_are_no_template(value):
-    user = syneg_messages("q", "p", (Attribute("tone", value), Attribute("difficulty", value)), "", ["passage"])[1]
-    assert f"tone: {value}." in user.content.split("\n")
-    assert f"Level: {value}." in user.content.split("\n")
+@pytest.mark.parametrize("value", ["{}", "{0}", "{{ x }}", "%s", "{value!r}", "{genre}"])
+def test_braces_in_the_recipes_words_are_no_template(value):
+    user = syneg_messages("q", "p", (Attribute("tone", value), Attribute("difficulty", value)), value, "")[1]
+    assert user.content.endswith(f"\ntone: {value}. Level: {value}.")
+    assert f"from another {value} on the same topic" in user.content

@@ -12,12 +12,12 @@ from syneg_data.generation.replies import FAILED, RETRYABLE, judge_reply
 
 QUERY = "does vitamin D lower the risk of respiratory infection in adults"
 POSITIVE = (
-    "A meta-analysis of twenty five randomised trials found that daily or weekly vitamin D supplements protected adults "
+    "A meta-analysis of twenty five randomised trials found that daily or weekly vitamin D supplements protect adults "
     "against acute respiratory infection, most of all those who were very deficient at the start of the study, while "
     "single large doses gave no protection at all, and serious adverse events were equally rare in both groups."
 )
 GOOD = (
-    "Vitamin D status in the population follows the seasons: concentrations in blood peak in late summer and fall until "
+    "Vitamin D status in the population follows the seasons: concentrations in blood peak in late summer, fall until "
     "early spring, and adults who work indoors show a smaller amplitude than farmers of the same region."
 )
 # One word in thirty is another, so about nine in ten 4-grams stand in the positive.
@@ -54,9 +54,7 @@ def state(*arguments, **options):
         pytest.param('{"reasoning": "r"}', "invalid", id="passage is missing"),
         pytest.param(json.dumps({"passage": GOOD}), "invalid", id="reasoning is missing"),
         pytest.param(reply(GOOD, title="x"), "invalid", id="an unknown field"),
-        pytest.param(
-            '{"reasoning": "r", "passage": "x", "passage": %s}' % json.dumps(GOOD), "invalid", id="a field twice"
-        ),
+        pytest.param(reply("x")[:-1] + f', "passage": {json.dumps(GOOD)}}}', "invalid", id="a field twice"),
         pytest.param(reply(None), "invalid", id="null passage"),
         pytest.param(reply(42), "invalid", id="number passage"),
         pytest.param(reply(True), "invalid", id="boolean passage"),
@@ -64,7 +62,7 @@ def state(*arguments, **options):
         pytest.param(reply([GOOD]), "invalid", id="listed passage"),
         pytest.param('{"reasoning": "r", "passage": NaN}', "invalid", id="NaN"),
         pytest.param('{"reasoning": "r", "passage": -Infinity}', "invalid", id="infinity"),
-        pytest.param('{"reasoning": "r", "passage": %s}' % ("9" * 5000), "invalid", id="a number of 5000 digits"),
+        pytest.param(reply(0).replace("0", "9" * 5000), "invalid", id="a number of 5000 digits"),
         pytest.param("[" * 100_000, "invalid", id="nested 100000 deep"),
         pytest.param(reply(GOOD)[:-1], "invalid", id="cut short"),
         pytest.param('{"reasoning": "r", "passage": "a\nb"}', "invalid", id="a raw line break in a string"),
@@ -75,7 +73,9 @@ def state(*arguments, **options):
         pytest.param(reply("... --- ... --- ... --- ... --- ... ---"), "degenerate", id="punctuation only"),
         pytest.param(reply("I'm sorry, but I cannot write a passage that misleads readers."), "refused", id="refusal"),
         pytest.param(
-            reply("I’m sorry, but I can’t write a passage that misleads readers."), "refused", id="typographic refusal"
+            reply("I\u2019m sorry, but I can\u2019t write a passage that misleads readers."),
+            "refused",
+            id="typographic refusal",
         ),
         pytest.param(
             reply("As an AI language model, I do not write misleading medical text at all."), "refused", id="as an AI"
@@ -111,7 +111,7 @@ def state(*arguments, **options):
         pytest.param(reply("The user_query asks for trials. " + GOOD), "degenerate", id="leak: user_query"),
         pytest.param(reply("Answer in JSON: passage. " + GOOD), "degenerate", id="leak: format"),
         pytest.param(
-            reply("Write a passage from another document on the same topic, with different content."),
+            reply("Write a short passage from another study on the same topic, with different findings."),
             "degenerate",
             id="leak: task",
         ),
@@ -148,7 +148,7 @@ def test_a_sibling_is_a_copy_for_the_second_one_alone():
     "passage",
     [
         pytest.param(GOOD, id="plain"),
-        pytest.param("“Vitamin D” – naïve, 50 µg/day, β-carotene & 日本: " + GOOD, id="other scripts"),
+        pytest.param("“Vitamin D” \u2013 naïve, 50 µg/day, β-carotene & 日本: " + GOOD, id="other scripts"),
         pytest.param(GOOD + " See table [3] and <https://example.org>.", id="brackets"),
         pytest.param("# Vitamin D\n\n" + GOOD + "\n---\n| a | b |", id="Markdown"),
         pytest.param("One cannot infer seasons from one sample. " + GOOD, id="cannot, but no refusal"),
@@ -193,5 +193,5 @@ def test_no_text_is_an_exception(text, finish):
 
 
 def test_what_is_tried_again_and_what_counts_as_failed():
-    assert RETRYABLE == {"truncated", "invalid", "refused", "copied", "degenerate"}
-    assert FAILED == {"truncated", "invalid", "failed"}
+    assert sorted(RETRYABLE) == ["copied", "degenerate", "invalid", "refused", "truncated"]
+    assert sorted(FAILED) == ["failed", "invalid", "truncated"]

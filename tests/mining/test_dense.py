@@ -11,7 +11,9 @@ from syneg_data.errors import InputError
 from syneg_data.mining.dense import Dense
 from syneg_data.references import PathModel
 
-WORDS = "apple banana cherry grape lemon melon orange peach plum quince does help with the of".split()
+VOCABULARY = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] apple banana cherry grape lemon melon orange peach plum quince does help of"
+)
 TEXTS = {"d": "apple banana", "c": "cherry grape", "b": "cherry grape", "a": "lemon melon orange", "e": "plum quince"}
 
 
@@ -24,11 +26,13 @@ def save_bi_encoder(folder, seed, broken=False):
 
     bert = folder.parent / f"{folder.name}-bert"
     bert.mkdir()
-    (bert / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
+    (bert / "vocab.txt").write_text(VOCABULARY.replace(" ", "\n"))
     BertTokenizerFast.from_pretrained(bert).save_pretrained(bert)
     torch.manual_seed(seed)
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    model = BertModel(BertConfig(vocab_size=len(WORDS) + 5, max_position_embeddings=64, initializer_range=0.2, **size))
+    model = BertModel(
+        BertConfig(vocab_size=len(VOCABULARY.split()), max_position_embeddings=64, initializer_range=0.2, **size)
+    )
     if broken:
         torch.nn.init.constant_(model.embeddings.word_embeddings.weight, float("nan"))
     model.save_pretrained(bert, safe_serialization=True)

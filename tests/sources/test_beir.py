@@ -57,10 +57,22 @@ ID = " is empty or holds a tab or line break; choose another id"
 
 # Each stands in line 2 of the corpus, below a good line.
 BAD_LINES = {
-    "truncated": ('{"_id":"d2","text":"tw', "broken JSON (Unterminated string starting at: line 1 column 20 (char 19))" + BROKEN),
-    "trailing comma": ('{"_id":"d2","text":"two",}', "broken JSON (Expecting property name enclosed in double quotes: line 1 column 26 (char 25))" + BROKEN),
-    "single quotes": ("{'_id':'d2'}", "broken JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))" + BROKEN),
-    "two objects": ('{"_id":"d2","text":"two"}{"_id":"d3","text":"x"}', "broken JSON (Extra data: line 1 column 26 (char 25))" + BROKEN),
+    "truncated": (
+        '{"_id":"d2","text":"tw',
+        "broken JSON (Unterminated string starting at: line 1 column 20 (char 19))" + BROKEN,
+    ),
+    "trailing comma": (
+        '{"_id":"d2","text":"two",}',
+        "broken JSON (Expecting property name enclosed in double quotes: line 1 column 26 (char 25))" + BROKEN,
+    ),
+    "single quotes": (
+        "{'_id':'d2'}",
+        "broken JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))" + BROKEN,
+    ),
+    "two objects": (
+        '{"_id":"d2","text":"two"}{"_id":"d3","text":"x"}',
+        "broken JSON (Extra data: line 1 column 26 (char 25))" + BROKEN,
+    ),
     "array": ('["d2"]', "the line is a list, not an object" + OBJECT),
     "number": ("3", "the line is a number, not an object" + OBJECT),
     "string": ('"x"', "the line is text, not an object" + OBJECT),
@@ -71,16 +83,28 @@ BAD_LINES = {
     "duplicate key": ('{"_id":"d2","text":"two","text":"x"}', "broken JSON (a key appears twice)" + BROKEN),
     "duplicate key within": ('{"_id":"d2","text":"x","m":{"a":1,"a":2}}', "broken JSON (a key appears twice)" + BROKEN),
     "comment": ("# hello", "broken JSON (Expecting value: line 1 column 1 (char 0))" + BROKEN),
-    "nesting 200k": ('{"_id":"d2","text":"x","m":' + "[" * 200_000 + "]" * 200_000 + "}", "JSON nested too deeply; a line is one flat object"),
-    "raw NUL": ('{"_id":"d\0","text":"x"}', "broken JSON (Invalid control character at: line 1 column 10 (char 9))" + BROKEN),
+    "nesting 200k": (
+        '{"_id":"d2","text":"x","m":' + "[" * 200_000 + "]" * 200_000 + "}",
+        "JSON nested too deeply; a line is one flat object",
+    ),
+    "raw NUL": (
+        '{"_id":"d\0","text":"x"}',
+        "broken JSON (Invalid control character at: line 1 column 10 (char 9))" + BROKEN,
+    ),
     "NUL in id": ('{"_id":"d\\u0000","text":"x"}', r"id 'd\x00'" + ID),
     "tab in id": ('{"_id":"a\\tb","text":"x"}', r"id 'a\tb'" + ID),
     "newline in id": ('{"_id":"a\\nb","text":"x"}', r"id 'a\nb'" + ID),
     "return in id": ('{"_id":"a\\rb","text":"x"}', r"id 'a\rb'" + ID),
     "empty id": ('{"_id":"","text":"x"}', "id ''" + ID),
-    "surrogate in text": ('{"_id":"d2","text":"\\ud800"}', "'text' holds a lone surrogate; remove the broken \\u escape"),
+    "surrogate in text": (
+        '{"_id":"d2","text":"\\ud800"}',
+        "'text' holds a lone surrogate; remove the broken \\u escape",
+    ),
     "surrogate in id": ('{"_id":"\\udfff","text":"x"}', "'_id' holds a lone surrogate; remove the broken \\u escape"),
-    "surrogate in title": ('{"_id":"d2","text":"","title":"\\ud800"}', "'title' holds a lone surrogate; remove the broken \\u escape"),
+    "surrogate in title": (
+        '{"_id":"d2","text":"","title":"\\ud800"}',
+        "'title' holds a lone surrogate; remove the broken \\u escape",
+    ),
     "missing id": ('{"text":"x"}', "no '_id'" + FIELDS),
     "missing text": ('{"_id":"d2"}', "no 'text'" + FIELDS),
     "null text": ('{"_id":"d2","text":null}', "'text' is null" + QUOTES),
@@ -93,8 +117,11 @@ BAD_LINES = {
     "null title": ('{"_id":"d2","text":"x","title":null}', "'title' is null" + QUOTES),
     "duplicate id, same text": ('{"_id":"d1","text":"one"}', "duplicate id 'd1', first in line 1; ids must be unique"),
     "duplicate id, other text": ('{"_id":"d1","text":"two"}', "duplicate id 'd1', first in line 1; ids must be unique"),
-    "BOM in line 2": ('\ufeff{"_id":"d2","text":"x"}', "broken JSON (Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0))" + BROKEN),
-}  # fmt: skip
+    "BOM in line 2": (
+        '\ufeff{"_id":"d2","text":"x"}',
+        "broken JSON (Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0))" + BROKEN,
+    ),
+}
 
 
 @pytest.mark.parametrize(("line", "what"), BAD_LINES.values(), ids=list(BAD_LINES))
@@ -117,12 +144,21 @@ def test_a_bad_query_line_is_refused_by_file_and_line(here):
 
 BAD_BYTES = {
     "UTF-16": ('{"_id":"d1","text":"one"}\n'.encode("utf-16"), "1: not UTF-8 (byte 0); convert the file to UTF-8"),
-    "UTF-16LE": ('{"_id":"d1","text":"one"}\n'.encode("utf-16-le"), "1: broken JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)); mend or remove the line"),
-    "latin-1": (b'{"_id":"d1","text":"one"}\n{"_id":"d2","text":"caf\xe9"}\n', "2: not UTF-8 (byte 23); convert the file to UTF-8"),
+    "UTF-16LE": (
+        '{"_id":"d1","text":"one"}\n'.encode("utf-16-le"),
+        "1: broken JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))" + BROKEN,
+    ),
+    "latin-1": (
+        b'{"_id":"d1","text":"one"}\n{"_id":"d2","text":"caf\xe9"}\n',
+        "2: not UTF-8 (byte 23); convert the file to UTF-8",
+    ),
     "surrogate bytes": (b'{"_id":"d1","text":"\xed\xa0\x80"}\n', "1: not UTF-8 (byte 20); convert the file to UTF-8"),
     "gzip without its name": (gzip.compress(CORPUS.encode()), "1: not UTF-8 (byte 1); convert the file to UTF-8"),
-    "CR only": (b'{"_id":"d1","text":"one"}\r{"_id":"d2","text":"two"}\r', "1: broken JSON (Extra data: line 1 column 27 (char 26)); mend or remove the line"),
-}  # fmt: skip
+    "CR only": (
+        b'{"_id":"d1","text":"one"}\r{"_id":"d2","text":"two"}\r',
+        "1: broken JSON (Extra data: line 1 column 27 (char 26)); mend or remove the line",
+    ),
+}
 
 
 @pytest.mark.parametrize(("data", "what"), BAD_BYTES.values(), ids=list(BAD_BYTES))
@@ -141,12 +177,18 @@ GOOD_CORPORA = {
     "surrogate pair": ('{"_id":"d1","text":"\\ud83d\\ude00"}\n', [Document("d1", "\U0001f600")]),
     "title only": ('{"_id":"d1","title":"T","text":""}\n', [Document("d1", "", "T")]),
     "empty text beside": ('{"_id":"d1","text":"one"}\n{"_id":"d2","text":""}\n', [ONE, Document("d2", "")]),
-    "ids that look like values": ('{"_id":"d1","text":"one"}\n{"_id":"NULL","text":"a"}\n{"_id":"nan","text":"b"}\n{"_id":"007","text":"c"}\n', [ONE, Document("NULL", "a"), Document("nan", "b"), Document("007", "c")]),
-    "ids equal after NFC": ('{"_id":"d1","text":"one"}\n{"_id":"\u00e9","text":"a"}\n{"_id":"e\u0301","text":"b"}\n', [ONE, Document("\u00e9", "a"), Document("e\u0301", "b")]),
+    "ids that look like values": (
+        '{"_id":"d1","text":"one"}\n{"_id":"NULL","text":"a"}\n{"_id":"nan","text":"b"}\n{"_id":"007","text":"c"}\n',
+        [ONE, Document("NULL", "a"), Document("nan", "b"), Document("007", "c")],
+    ),
+    "ids equal after NFC": (
+        '{"_id":"d1","text":"one"}\n{"_id":"\u00e9","text":"a"}\n{"_id":"e\u0301","text":"b"}\n',
+        [ONE, Document("\u00e9", "a"), Document("e\u0301", "b")],
+    ),
     "further fields": ('{"_id":"d1","text":"one","metadata":{"a":[1,null,1.5]}}\n', [ONE]),
     "10 MB line": ('{"_id":"d1","text":"' + "x" * 10_000_000 + '"}\n', [Document("d1", "x" * 10_000_000)]),
     "identical documents": ('{"_id":"d1","text":"one"}\n{"_id":"d2","text":"one"}\n', [ONE, Document("d2", "one")]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("corpus", "documents"), GOOD_CORPORA.values(), ids=list(GOOD_CORPORA))
@@ -156,27 +198,64 @@ def test_unusual_but_sound_corpora_are_read_whole(here, corpus, documents):
 
 
 BAD_QRELS = {
-    "no header": ("q1\td1\t1\n", r":1: header is 'q1\td1\t1'; the first line must be query-id, corpus-id, score with tabs"),
+    "no header": (
+        "q1\td1\t1\n",
+        r":1: header is 'q1\td1\t1'; the first line must be query-id, corpus-id, score with tabs",
+    ),
     "blank first line": ("\n" + QRELS, ":1: header is ''; the first line must be query-id, corpus-id, score with tabs"),
-    "CR only": (QRELS.replace("\n", "\r"), r":1: header is 'query-id\tcorpus-id\tscore\rq1\td1\t1'; the first line must be query-id, corpus-id, score with tabs"),
-    "TREC's four columns": (HEADER + "q1\t0\td1\t1\n", ":2: 4 fields, not 3; write query-id, corpus-id, score separated by tabs"),
+    "CR only": (
+        QRELS.replace("\n", "\r"),
+        r":1: header is 'query-id\tcorpus-id\tscore\rq1\td1\t1'; "
+        "the first line must be query-id, corpus-id, score with tabs",
+    ),
+    "TREC's four columns": (
+        HEADER + "q1\t0\td1\t1\n",
+        ":2: 4 fields, not 3; write query-id, corpus-id, score separated by tabs",
+    ),
     "two columns": (HEADER + "q1\td1\n", ":2: 2 fields, not 3; write query-id, corpus-id, score separated by tabs"),
     "spaces": (HEADER + "q1 d1 1\n", ":2: 1 fields, not 3; write query-id, corpus-id, score separated by tabs"),
-    "score 0.5": (HEADER + "q1\td1\t0.5\n", ":2: score '0.5' is not a whole number; grades are whole numbers; above 0 is relevant"),
-    "score nan": (HEADER + "q1\td1\tnan\n", ":2: score 'nan' is not a whole number; grades are whole numbers; above 0 is relevant"),
-    "score inf": (HEADER + "q1\td1\tinf\n", ":2: score 'inf' is not a whole number; grades are whole numbers; above 0 is relevant"),
-    "score 1e300": (HEADER + "q1\td1\t1e300\n", ":2: score '1e300' is not a whole number; grades are whole numbers; above 0 is relevant"),
-    "score 1_0": (HEADER + "q1\td1\t1_0\n", ":2: score '1_0' is not a whole number; grades are whole numbers; above 0 is relevant"),
-    "score word": (HEADER + "q1\td1\tyes\n", ":2: score 'yes' is not a whole number; grades are whole numbers; above 0 is relevant"),
-    "score empty": (HEADER + "q1\td1\t\n", ":2: score '' is not a whole number; grades are whole numbers; above 0 is relevant"),
+    "score 0.5": (
+        HEADER + "q1\td1\t0.5\n",
+        ":2: score '0.5' is not a whole number; grades are whole numbers; above 0 is relevant",
+    ),
+    "score nan": (
+        HEADER + "q1\td1\tnan\n",
+        ":2: score 'nan' is not a whole number; grades are whole numbers; above 0 is relevant",
+    ),
+    "score inf": (
+        HEADER + "q1\td1\tinf\n",
+        ":2: score 'inf' is not a whole number; grades are whole numbers; above 0 is relevant",
+    ),
+    "score 1e300": (
+        HEADER + "q1\td1\t1e300\n",
+        ":2: score '1e300' is not a whole number; grades are whole numbers; above 0 is relevant",
+    ),
+    "score 1_0": (
+        HEADER + "q1\td1\t1_0\n",
+        ":2: score '1_0' is not a whole number; grades are whole numbers; above 0 is relevant",
+    ),
+    "score word": (
+        HEADER + "q1\td1\tyes\n",
+        ":2: score 'yes' is not a whole number; grades are whole numbers; above 0 is relevant",
+    ),
+    "score empty": (
+        HEADER + "q1\td1\t\n",
+        ":2: score '' is not a whole number; grades are whole numbers; above 0 is relevant",
+    ),
     "conflicting pair": (HEADER + "q1\td1\t1\n\nq1\td1\t2\n", ":4: 'q1', 'd1' was 1 before; keep one of the two lines"),
-    "missing document": (HEADER + "q1\td9\t1\n", ":2: document 'd9' is not in the corpus; add the document or remove the line"),
-    "missing query": (HEADER + "q9\td1\t1\n", ":2: query 'q9' is not in the queries file; add the query or remove the line"),
+    "missing document": (
+        HEADER + "q1\td9\t1\n",
+        ":2: document 'd9' is not in the corpus; add the document or remove the line",
+    ),
+    "missing query": (
+        HEADER + "q9\td1\t1\n",
+        ":2: query 'q9' is not in the queries file; add the query or remove the line",
+    ),
     "header only": (HEADER, ": no query has a relevant document (a score above 0) with text"),
     "empty file": ("", ": no query has a relevant document (a score above 0) with text"),
     "zero only": (HEADER + "q1\td1\t0\n", ": no query has a relevant document (a score above 0) with text"),
     "negative only": (HEADER + "q1\td1\t-1\n", ": no query has a relevant document (a score above 0) with text"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("qrels", "what"), BAD_QRELS.values(), ids=list(BAD_QRELS))

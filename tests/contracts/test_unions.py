@@ -1,0 +1,89 @@
+"""What holds for every kind of every union; a kind without an example here fails."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from syneg_data.recipe import UNIONS
+from syneg_data.spec import RUNTIME, fingerprint, members
+
+MODEL = {"kind": "hub", "id": "someone/model", "revision": "v1"}
+
+# One example per kind, and for each field that decides rows another legal value.
+EXAMPLES = {
+    ("source", "beir"): (
+        {"kind": "beir", "path": ".", "split": "train", "license": "mit"},
+        {"split": "test", "dev": 0.2, "license": "apache-2.0"},
+    ),
+    ("mining[]", "bm25"): (
+        {"kind": "bm25"},
+        {"name": "lexical", "depth": 7, "k1": 1.2, "b": 0.4, "stopwords": "none"},
+    ),
+    ("mining[]", "dense"): ({"kind": "dense", "model": MODEL}, {"name": "near", "depth": 7, "max_length": 64}),
+    ("generation.engine", "transformers"): ({"kind": "transformers", "model": MODEL}, {"dtype": "float32"}),
+    ("generation.strategies[]", "syneg"): (
+        {"kind": "syneg"},
+        {"name": "other", "genre": "answer", "per_pair": 3, "attributes": {"tone": ("dry", "lively")}},
+    ),
+    ("generation.reflection", "inline"): ({"kind": "inline"}, {}),
+    ("generation.reflection", "none"): ({"kind": "none"}, {}),
+    ("validation.rerankers[]", "bi_encoder"): (
+        {"kind": "bi_encoder", "model": MODEL},
+        {"name": "teacher", "max_length": 64, "allow_same_model": True},
+    ),
+    ("validation.rerankers[]", "cross_encoder"): (
+        {"kind": "cross_encoder", "model": MODEL},
+        {"name": "judge", "max_length": 64, "allow_same_model": True},
+    ),
+    ("validation.rule", "relative"): ({"kind": "relative"}, {"margin": 0.1, "positive": "own"}),
+    ("validation.rule", "absolute"): ({"kind": "absolute", "maximum": 0.6}, {"maximum": 0.7}),
+    ("mixing", "hybrid"): ({"kind": "hybrid"}, {"synthetic": 2, "mined": 3, "shortage": "fail"}),
+    ("mixing", "mined_only"): ({"kind": "mined_only"}, {"mined": 4, "shortage": "fail"}),
+    ("model", "hub"): (MODEL, {}),
+    ("model", "path"): ({"kind": "path", "path": "."}, {}),
+    ("model", "package"): (
+        {"kind": "package", "package": "some==1", "file": "some/weights.gguf", "sha256": "0" * 64},
+        {},
+    ),
+}
+
+
+def kind_of(spec):
+    return spec.model_fields["kind"].annotation.__args__[0]
+
+
+def build(spec, values):
+    return TypeAdapter(spec).validate_python(values, context={"base": "."})
+
+
+def test_every_kind_has_an_example():
+    assert {(section, kind_of(m)) for section, union in UNIONS.items() for m in members(union)} == set(EXAMPLES)
+
+
+CASES = [
+    pytest.param(spec, *EXAMPLES[section, kind_of(spec)], id=f"{section}-{kind_of(spec)}")
+    for section, union in UNIONS.items()
+    for spec in members(union)
+]
+
+
+@pytest.mark.parametrize(("spec", "example", "changes"), CASES)
+def test_a_kind_is_frozen_and_closed(spec, example, changes):
+    built = build(spec, example)
+    with pytest.raises(ValidationError, match="frozen"):
+        built.kind = "other"
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        build(spec, {**example, "surprise": 1})
+
+
+@pytest.mark.parametrize(("spec", "example", "changes"), CASES)
+def test_every_field_decides_the_fingerprint_unless_it_is_marked_runtime(spec, example, changes):
+    runtime = {name for name, field in spec.model_fields.items() if RUNTIME in field.metadata}
+    deciding = set(spec.model_fields) - runtime - {"kind"}
+    if spec.__module__.endswith("references"):
+        pytest.skip("a model enters fingerprints by the digest of its content, not by its entry")
+    assert set(changes) == deciding, "give every field that decides rows another legal value"
+    before = fingerprint(build(spec, example))
+    for name, value in changes.items():
+        assert fingerprint(build(spec, {**example, name: value})) != before, name
+    for name in runtime & {"batch_size"}:
+        assert fingerprint(build(spec, {**example, name: 7})) == before

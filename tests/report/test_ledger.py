@@ -1,0 +1,169 @@
+"""The ledger, recounted with a group-by."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syneg_data.collection import Collection, Document
+from syneg_data.export.configs import candidate_table, generation_table
+from syneg_data.generation.drafts import final_rows
+from syneg_data.records import Candidate, Example, Generation, Hit, Verdict
+from syneg_data.report import ledger
+
+HITS = (Hit("bm25", 1, 1.0),)
+STATES = ("ok", "truncated", "invalid", "refused", "copied", "degenerate", "failed")
+VERDICTS = {
+    "keep": "", "false_negative": "above_threshold", "too_easy": "within_random", "duplicate": "text_of_document",
+    "failed": "score_not_finite",
+}  # fmt: skip
+
+
+def generation(draft, attempt, state, tokens=(10, 20, 5)):
+    return Generation(
+        f"r{draft}-{attempt}", f"doc{draft}", "q", "p", None, draft, "syneg", (), "negative", 0, 0, attempt, state, "",
+        "", "", *tokens, 1, "reply",
+    )  # fmt: skip
+
+
+def candidate(i, reason):
+    return Candidate("q", f"m{i}", HITS, reason)
+
+
+def verdict(i, word, origin="mined"):
+    return Verdict("q", None, f"{origin}{i}", origin, HITS, 0.5, 0.9, (), word, VERDICTS[word])
+
+
+def balance(entry):
+    assert entry["in"] == entry["kept"] + sum(entry["rejected"].values()) + sum(entry["failed"].values())
+    assert all(n > 0 for part in ("rejected", "failed") for n in entry[part].values())
+    assert list(entry["rejected"]) == sorted(entry["rejected"])
+
+
+drafts = st.lists(st.lists(st.sampled_from(STATES), min_size=1, max_size=3), max_size=20)
+
+
+@given(drafts)
+def test_generate(tried):
+    rows = [generation(i, attempt, state) for i, states in enumerate(tried) for attempt, state in enumerate(states)]
+    entry = ledger.generate_entry(final_rows(rows))
+    balance(entry)
+    assert (entry["unit"], entry["in"]) == ("draft", len(tried))
+    table = generation_table(rows).group_by("slot").aggregate([("attempt", "max")])
+    last = {(row["slot"], row["attempt_max"]) for row in table.to_pylist()}
+    states = Counter(r["state"] for r in generation_table(rows).to_pylist() if (r["slot"], r["attempt"]) in last)
+    assert entry["kept"] == states.pop("ok", 0)
+    assert entry["failed"] == {s: n for s, n in states.items() if s in ("truncated", "invalid", "failed")}
+    assert entry["rejected"] == {s: n for s, n in states.items() if s in ("refused", "copied", "degenerate")}
+
+
+@given(drafts, st.lists(st.tuples(*[st.integers(0, 1000)] * 3), min_size=60, max_size=60))
+def test_tokens(tried, tokens):
+    flat = [(i, attempt, state) for i, states in enumerate(tried) for attempt, state in enumerate(states)]
+    rows = [generation(*where, spent) for where, spent in zip(flat, tokens, strict=False)]
+    entry = ledger.tokens_entry(rows)
+    sums = generation_table(rows).group_by("state").aggregate([("tokens_out", "sum")]).to_pylist()
+    wasted = {row["state"]: row["tokens_out_sum"] for row in sums if row["state"] != "ok"}
+    assert entry["wasted"] == wasted
+    assert list(entry["wasted"]) == sorted(wasted)
+    assert entry["out"] == sum(row["tokens_out_sum"] for row in sums)
+    assert (entry["in"], entry["cached"]) == (sum(r.tokens_in for r in rows), sum(r.tokens_cached for r in rows))
+
+
+@given(
+    st.lists(st.sampled_from(["", "", "positive", "text_of_positive", "text_of_query"]), max_size=30),
+    st.lists(st.sampled_from(sorted(VERDICTS)), max_size=30),
+    st.integers(0, 2),
+    st.integers(0, 9),
+    st.randoms(use_true_random=False),
+)
+def test_candidates_from_miner_to_example(reasons, words, width, rest, random):
+    """Mine, validate and mix, each figure recounted from the `candidates` table."""
+    mined = [candidate(i, reason) for i, reason in enumerate(reasons)]
+    verdicts = [verdict(i, word) for i, word in enumerate(words)]
+    kept = [v for v in verdicts if v.verdict == "keep"]
+    pool = random.sample([v.doc_id for v in kept], len(kept))
+    count = len(kept) // (width or 99)
+    examples = [
+        Example("q", f"p{i}", tuple(pool[i * width : (i + 1) * width]), ("mined:bm25",) * width, (0.5,) * width)
+        for i in range(count)
+    ]
+    rejected = {"too_few_mined": rest} if rest else {}
+    mine, validate = ledger.mine_entry(mined), ledger.validate_entry(verdicts)
+    mix = ledger.mix_entry(kept, examples, rejected)
+    for entry in (mine, validate, mix, mix["pairs"]):
+        balance(entry)
+    assert [entry["unit"] for entry in (mine, validate, mix, mix["pairs"])] == ["candidate"] * 3 + ["pair"]
+
+    rows = candidate_table(mined, verdicts, examples).to_pylist()
+    refused = Counter(row["reason"] for row in rows if row["stage"] == "mine")
+    assert mine["rejected"] == refused
+    assert mine["in"] == len(mined)
+    judged = Counter(row["verdict"] for row in rows if row["stage"] != "mine")
+    assert validate["in"] == len(verdicts)
+    assert validate["kept"] == judged.pop("keep", 0)
+    assert validate["failed"] == ({"score_not_finite": judged.pop("failed")} if "failed" in judged else {})
+    assert validate["rejected"] == judged
+    idle = sum(row["stage"] == "mix" and row["reason"] == "not_selected" for row in rows)
+    assert mix["rejected"] == ({"not_selected": idle} if idle else {})
+    assert mix["kept"] == sum(row["selected"] for row in rows) == count * width
+    assert (mix["pairs"]["kept"], mix["pairs"]["rejected"]) == (count, rejected)
+
+
+def test_load():
+    corpus = Collection({"d": Document("d", "x")}, {"q": "a"}, {"q": {"d": 1}}, "x", {"no_document": 2, "limit": 3})
+    entry = ledger.load_entry(corpus)
+    assert entry == {"unit": "pair", "in": 6, "kept": 1, "rejected": {"limit": 3, "no_document": 2}, "failed": {}}
+
+
+def test_the_same_document_of_two_queries_counts_twice():
+    kept = [Verdict(q, None, "d", "mined", HITS, 0.5, 0.9, (), "keep", "") for q in ("q1", "q2")]
+    one = [Example("q1", "p", ("d",), ("mined:bm25",), (0.5,))]
+    both = [*one, Example("q2", "p", ("d",), ("mined:bm25",), (0.5,))]
+    assert (ledger.mix_entry(kept, one, {})["kept"], ledger.mix_entry(kept, one, {})["in"]) == (1, 2)
+    assert (ledger.mix_entry(kept, both, {})["kept"], ledger.mix_entry(kept, both, {})["in"]) == (2, 2)
+
+
+def test_origins():
+    examples = [
+        Example("q", "p", ("a", "b"), ("synthetic:syneg", "mined:bm25"), (0.5, 0.25)),
+        Example("q", "r", ("c", "d"), ("synthetic:syneg", "mined:bm25+dense"), (0.2, -0.1)),
+    ]
+    assert ledger.origins(examples) == [
+        {"source": "mined:bm25", "count": 1, "mean": 0.25},
+        {"source": "mined:bm25+dense", "count": 1, "mean": -0.1},
+        {"source": "synthetic:syneg", "count": 2, "mean": 0.35},
+    ]
+    assert ledger.origins([]) == []
+
+
+STAGES = {
+    "load": {"kept": 4},
+    "mine": {"kept": 10},
+    "generate": {"kept": 5},
+    "validate": {"in": 15, "kept": 9},
+    "mix": {"in": 9, "kept": 6, "pairs": {"in": 4}},
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "entry"),
+    [
+        ("mine", {"kept": 11}),
+        ("generate", {"kept": 4}),
+        ("validate", {"in": 14, "kept": 9}),
+        ("validate", {"in": 15, "kept": 8}),
+        ("mix", {"in": 9, "kept": 6, "pairs": {"in": 3}}),
+        ("load", {"kept": 5}),
+    ],
+)
+def test_a_lost_row_is_a_bug(stage, entry):
+    ledger.check_balance(STAGES)
+    with pytest.raises(AssertionError, match="lost"):
+        ledger.check_balance({**STAGES, stage: entry})
+
+
+def test_balance_without_generation_and_half_way():
+    ledger.check_balance({"load": {"kept": 4}})
+    ledger.check_balance({"load": {"kept": 4}, "mine": {"kept": 2}, "validate": {"in": 2, "kept": 1}})
