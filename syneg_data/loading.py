@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from syneg_data.errors import InputError
@@ -12,6 +13,7 @@ from syneg_data.errors import InputError
 @contextlib.contextmanager
 def quiet_loading(label: str) -> Iterator[None]:
     """Silence the libraries' loading bars and turn their failures into an InputError that names the model."""
+    from safetensors import SafetensorError
     from transformers.utils import logging as library_logging
 
     transformers_logging: Any = library_logging  # its functions carry no types
@@ -23,11 +25,33 @@ def quiet_loading(label: str) -> Iterator[None]:
         # Some bars ignore the switch above.
         with contextlib.redirect_stderr(io.StringIO()):
             yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"model {label}: cannot be loaded ({first}); check that its folder is whole") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
+
+
+def refuse_missing(model: Any, folder: Path) -> None:  # noqa: ANN401
+    """Refuse weights that are not whole: what a file lacks, transformers silently makes up at random.
+
+    Args:
+        model: the transformers model that was loaded.
+        folder: where its safetensors are.
+
+    Raises:
+        ValueError: a parameter is in no file; poolers, which nothing here reads, excepted.
+    """
+    from safetensors import safe_open
+
+    held: set[str] = set()
+    for path in folder.rglob("*.safetensors"):
+        with safe_open(path, "pt") as weights:
+            held |= set(weights.keys())
+    prefix = f"{model.base_model_prefix}."
+    for name, _ in model.named_parameters():
+        if "pooler." not in name and not {name, prefix + name, name.removeprefix(prefix)} & held:
+            raise ValueError(f"the weights lack {name}")
 
 
 def device() -> str:

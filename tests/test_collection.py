@@ -20,7 +20,7 @@ def collection():
     return Collection(
         documents={document.doc_id: document for document in documents},
         queries={"q2": "second", "q1": "first", "q3": "third"},
-        qrels={"q1": {"d2": 1, "d10": 1, "d1": 2, "d3": 0}, "q2": {"d3": 1}, "q3": {"d1": -1}},
+        qrels={"q1": {"d2": 2, "d10": 1, "d1": 1, "d3": 0}, "q2": {"d3": 1}, "q3": {"d1": -1}},
         digest="0" * 64,
     )
 
@@ -30,13 +30,13 @@ def test_text_is_title_and_text(collection):
 
 
 def test_positives_by_grade_then_id_without_zero_and_negative(collection):
-    assert collection.positives("q1") == ["d1", "d10", "d2"]
+    assert collection.positives("q1") == ["d2", "d1", "d10"]
     assert collection.positives("q3") == []
     assert collection.positives("unknown") == []
 
 
 def test_pairs_follow_the_order_of_the_queries(collection):
-    assert collection.pairs() == [("q2", "d3"), ("q1", "d1"), ("q1", "d10"), ("q1", "d2")]
+    assert collection.pairs() == [("q2", "d3"), ("q1", "d2"), ("q1", "d1"), ("q1", "d10")]
 
 
 def test_with_documents_adds_to_a_copy(collection):

@@ -257,6 +257,17 @@ def test_all_mistakes_of_a_file_come_at_once_in_its_order(problems):
     ]
 
 
+def test_mistakes_come_in_the_order_of_the_file_not_of_the_schema(problems):
+    first, *others = BASE.splitlines(keepends=True)
+    text = "".join(reversed(others[-2:])) + "".join(others[:-2]) + first
+    text = text.replace("name: tiny", "name: 3").replace("mined_only", "x").replace("seed: 13", "seed: x")
+    assert [line.split(": ")[0:2] for line in problems(text)] == [
+        ["recipes/x.yaml:2", "mixing"],
+        ["recipes/x.yaml:3", "seed"],
+        ["recipes/x.yaml:11", "name"],
+    ]
+
+
 def test_the_contracts_example_in_line_12(problems):
     text = "# a\n# b\n# c\n# d\n# e\n# f\n" + changed((BM25, BM25 + "    depht: 5\n"))
     assert "recipes/x.yaml:12: mining[0].depht: unknown key; did you mean 'depth'?" in problems(text)

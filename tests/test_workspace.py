@@ -106,6 +106,7 @@ def test_a_chunk_comes_back_as_it_was_committed(stage):
     stage.commit(0, ROWS)
     stage.commit(1, [])
     stage.commit(1_000_000, ROWS[:1])
+    assert stage.read(100_000) is None
     stage.commit(100_000, ROWS[1:])
     assert [stage.read(i) for i in (0, 1, 2, 1_000_000, 100_000)] == [ROWS, [], None, ROWS[:1], ROWS[1:]]
     assert stage.computed == 4

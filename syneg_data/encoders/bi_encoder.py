@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from syneg_data.encoders.vectors import VectorStore
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, refuse_missing
 from syneg_data.references import Resolved
 
 if TYPE_CHECKING:
@@ -72,5 +72,6 @@ class BiEncoder:
                     model_kwargs={"dtype": "float32", **SAFE_WEIGHTS},
                     **SAFE,
                 )
-                self._model.max_seq_length = self._max_length
+                refuse_missing(self._model[0].model, self._resolved.path)
+                self._model.max_seq_length = min(self._max_length, self._model.max_seq_length or self._max_length)
         return self._model

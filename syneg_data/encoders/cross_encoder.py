@@ -7,7 +7,7 @@ from typing import Any
 
 from syneg_data.durable import KeyValueStore, cache_root
 from syneg_data.errors import InputError
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, refuse_missing
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 
@@ -62,14 +62,16 @@ class CrossEncoder:
                 logger.info("loading cross-encoder %s", self._resolved.label)
                 self._model = Model(
                     str(self._resolved.path),
-                    max_seq_length=self._max_length,
                     device=device(),
                     model_kwargs={"dtype": "float32", **SAFE_WEIGHTS},
                     **SAFE,
                 )
-            if self._model.num_labels != 1:
-                raise InputError(
-                    f"model {self._resolved.label}: {self._model.num_labels} outputs, a reranker has one; "
-                    "choose a cross-encoder trained for relevance"
-                )
+                refuse_missing(self._model[0].model, self._resolved.path)
+                own = self._model.max_seq_length
+                self._model.max_seq_length = min(self._max_length, own or self._max_length)
+        if self._model.num_labels != 1:
+            raise InputError(
+                f"model {self._resolved.label}: {self._model.num_labels} outputs, a reranker has one; "
+                "choose a cross-encoder trained for relevance"
+            )
         return self._model

@@ -9,7 +9,7 @@ from syneg_data.engines.protocol import Completion, Request
 from syneg_data.engines.replies import StoredEngine
 from syneg_data.generation import Generation
 from syneg_data.generation.prompts import syneg_messages
-from syneg_data.generation.replies import RETRYABLE, judge_reply
+from syneg_data.generation.replies import RETRYABLE, judge_reply, storable
 from syneg_data.generation.strategies import Syneg
 from syneg_data.records import Attribute
 from syneg_data.records import Generation as Row
@@ -125,7 +125,7 @@ def _row(
         tokens_out=completion.tokens_out,
         tokens_cached=completion.tokens_cached,
         seed=request.seed,
-        reply=completion.text,
+        reply=storable(completion.text),
     )
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,14 +19,19 @@ RETRYABLE = frozenset({"truncated", "invalid", "refused", "copied", "degenerate"
 FAILED = frozenset({"truncated", "invalid", "failed"})
 
 _REFUSAL = re.compile(
-    r"^\W*(i'?m sorry|i am sorry|sorry,|as an ai\b|i cannot|i can'?t (help|assist|write|provide)|i'?m unable|"
-    r"i am unable)",
+    r"^\W*(i['\u2019]?m sorry|i am sorry|sorry, (i|but)\b|as an ai\b|i cannot|i can['\u2019]?t (help|assist|write|provide)|"
+    r"i['\u2019]?m unable|i am unable|es tut mir leid|ich kann (leider )?(nicht|keine)|je suis désolée?|lo siento)",
     re.IGNORECASE,
 )
+_BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _PLACEHOLDER = re.compile(
     r"\[(insert|your|name|topic|todo)\b[^\]]*\]|<(insert|your)\b[^>]*>|lorem ipsum", re.IGNORECASE
 )
-_LEAKED = re.compile(r"hard[ _-]?negative|positive[ _]document|user_query|</?think>|<\|im_|\bjson\b", re.IGNORECASE)
+_LEAKED = re.compile(
+    r"hard[ _-]?negative|positive[ _]document|user_query|you are an expert in|write a short passage|"
+    r"</?think>|<\|im_|\bjson\b",
+    re.IGNORECASE,
+)
 
 
 def judge_reply(
@@ -45,21 +51,33 @@ def judge_reply(
     if completion.finish != "stop":
         return "failed", completion.finish if completion.finish == "too_long" else completion.detail, "", ""
     try:
-        reply = reply_type.model_validate(json.loads(completion.text)).model_dump()
+        reply = reply_type.model_validate(json.loads(completion.text, object_pairs_hook=_each_key_once)).model_dump()
     except (ValidationError, ValueError, RecursionError) as error:
         return "invalid", str(error).splitlines()[0], "", ""
     text = " ".join(reply["passage"].split())
     state, detail = _judge_text(text, query, positive, siblings)
     if state != "ok":
         return state, detail, "", ""
-    return "ok", "", text, " ".join(str(reply.get("reasoning", "")).split())
+    return "ok", "", text, storable(" ".join(str(reply.get("reasoning", "")).split()))
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate, which JSON can smuggle in, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise ValueError("a key stands twice")
+    return row
 
 
 def _judge_text(text: str, query: str, positive: str, siblings: Iterable[str]) -> tuple[str, str]:
     words = normalise(text).split()
     if _REFUSAL.search(text):
         return "refused", "the model declined"
-    if any("\ud800" <= char <= "\udfff" or (char < " ") or char == "\ufffd" for char in text):
+    if _BROKEN.search(text):
         return "degenerate", "broken characters"
     if words and normalise(query) == " ".join(words):
         return "copied", "the query itself"

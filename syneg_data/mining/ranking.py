@@ -34,7 +34,7 @@ class TieRanks:
         import numpy as np
 
         rounded = np.round(scores.astype(np.float64), SCORE_DECIMALS)
-        rows = np.arange(len(rounded)) if above is None else np.flatnonzero(rounded > above)
+        rows = np.flatnonzero(np.isfinite(rounded) if above is None else rounded > above)
         if len(rows) > k:
             # Keep everything that ties with the k-th score: which of them come first is decided by id below.
             kth = np.partition(rounded[rows], len(rows) - k)[len(rows) - k]

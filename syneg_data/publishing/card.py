@@ -38,10 +38,14 @@ def read_prose(path: Path) -> dict[str, str]:
     """
     if not path.is_file():
         return dict(_PLAIN)
-    parts = re.split(r"^## +(\S+) *$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text") from error
+    parts = re.split(r"^## +(\S+) *$", text, flags=re.MULTILINE)
     prose = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-    if set(prose) != set(SECTIONS):
-        raise InputError(f"{path}: has sections {sorted(prose)}; a card's prose has exactly {list(SECTIONS)}")
+    if sorted(parts[1::2]) != sorted(SECTIONS):
+        raise InputError(f"{path}: has sections {sorted(parts[1::2])}; a card's prose has exactly {list(SECTIONS)}")
     return prose
 
 

@@ -60,8 +60,10 @@ def refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise InputError(f"{folder}: is a file; choose another --out")
-    manifest = read_manifest(folder) or {"files": {}}
-    foreign = [name for name in _files(folder) if name not in UNLISTED and name not in manifest["files"]]
+    manifest = read_manifest(folder) or {}
+    ours = str(manifest.get("tool")).startswith("syneg-data ") and isinstance(manifest.get("files"), dict)
+    known = UNLISTED | set(manifest["files"]) if ours else {"run.json"}
+    foreign = [name for name in _files(folder) if name not in known]
     if foreign:
         raise InputError(
             f"{folder}: holds files that no build wrote ({', '.join(foreign[:3])}); move them or choose another --out"

@@ -70,6 +70,8 @@ class Gate:
         """The 95th percentile (nearest rank) of the random documents that are not the query's positives."""
         positives = set(collection.positives(query_id))
         values = sorted(scores[query_id, doc_id] for doc_id in self.floor_ids if doc_id not in positives)
+        if any(math.isnan(value) for value in values):
+            return math.nan
         return values[math.ceil(PERCENTILE * len(values)) - 1] if values else -math.inf
 
     def _refusal(self, subject: Subject) -> Verdict:
@@ -89,13 +91,15 @@ class Gate:
             positives = {doc_id: table[query_id, doc_id] for doc_id in collection.positives(query_id)}
             reference = rule.reference(positives, subject.positive_id)
             scores.append(Score(reranker.name, table[query_id, subject.doc_id], round(reference, _DECIMALS)))
-        if not all(math.isfinite(s.relevance) and math.isfinite(s.positive_relevance) for s in scores):
+        if any(math.isnan(table[query_id, d]) for table in tables for d in collection.positives(query_id)) or not all(
+            math.isfinite(s.relevance) and math.isfinite(s.positive_relevance) for s in scores
+        ):
             return _row(subject, None, None, (), "failed", "score_not_finite")
         if not math.isfinite(floors[query_id]) and self.floor_ids:
             return _row(subject, None, None, (), "failed", "floor_not_finite")
         decisive = self._decisive(scores)
         found = (decisive.relevance, decisive.positive_relevance, tuple(scores))
-        if decisive.relevance > rule.threshold(decisive.positive_relevance):
+        if round(decisive.relevance - rule.threshold(decisive.positive_relevance), 9) > 0:
             return _row(subject, *found, "false_negative", "above_threshold")
         if tables[cheapest][query_id, subject.doc_id] <= floors[query_id]:
             return _row(subject, *found, "too_easy", "within_random")

@@ -211,7 +211,12 @@ def test_an_engine_that_answers_too_few_is_never_believed():
 
 
 @pytest.mark.parametrize(
-    "raw", ['{"passage": "half \ud83d"}', "\udcff", json.dumps({"passage": "\ud83d " + passage(1)})]
+    "raw",
+    [
+        pytest.param('{"passage": "half \ud83d"}', id="raw surrogate in JSON"),
+        pytest.param("\udcff", id="raw surrogate"),
+        pytest.param(json.dumps({"passage": "\ud83d " + passage(1)}), id="escaped surrogate"),
+    ],
 )
 def test_every_reply_can_be_written_to_a_file(raw):
     rows = write(spec(attempts=1), Script(raw))

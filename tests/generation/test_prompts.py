@@ -80,3 +80,5 @@ def test_braces_in_the_recipes_words_are_no_template(value):
     user = syneg_messages("q", "p", (Attribute("tone", value), Attribute("difficulty", value)), value, "")[1]
     assert user.content.endswith(f"\ntone: {value}. Level: {value}.")
     assert f"from another {value} on the same topic" in user.content
+    user = syneg_messages("q", "p", (Attribute("{0} or {x}", "dry"),), "study", "")[1]
+    assert user.content.endswith("\n{0} or {x}: dry.")
