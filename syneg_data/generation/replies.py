@@ -19,8 +19,10 @@ RETRYABLE = frozenset({"truncated", "invalid", "refused", "copied", "degenerate"
 FAILED = frozenset({"truncated", "invalid", "failed"})
 
 _REFUSAL = re.compile(
-    r"^\W*(i['\u2019]?m sorry|i am sorry|sorry, (i|but)\b|as an ai\b|i cannot|i can['\u2019]?t (help|assist|write|provide)|"
-    r"i['\u2019]?m unable|i am unable|es tut mir leid|ich kann (leider )?(nicht|keine)|je suis désolée?|lo siento)",
+    r"^\W*(i['\u2019]?m sorry|i am sorry|sorry, (i|but)\b|as an ai\b|i cannot|i can['\u2019]?t "
+    r"(help|assist|write|provide)|"
+    r"i['\u2019]?m unable|i am unable|es tut mir leid|ich kann (leider )?(nicht|keine)|"
+    r"je suis d\u00e9sol\u00e9e?|lo siento)",
     re.IGNORECASE,
 )
 _BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")

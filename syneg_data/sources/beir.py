@@ -208,7 +208,7 @@ def _qrels(path: Path, documents: dict[str, Document], texts: dict[str, str]) ->
 def _grade(path: Path, number: int, score: str) -> int:
     try:
         value = float(score)
-        if value == int(value):
+        if value == int(value) and abs(value) < 2**31 and "_" not in score:
             return int(value)
     except (ValueError, OverflowError):
         pass
