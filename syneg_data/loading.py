@@ -27,7 +27,8 @@ def quiet_loading(label: str) -> Iterator[None]:
             yield
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"model {label}: cannot be loaded ({first}); check that its folder is whole") from error
+        mend = "install what it names" if isinstance(error, ImportError) else "check that its folder is whole"
+        raise InputError(f"model {label}: cannot be loaded ({first}); {mend}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
 

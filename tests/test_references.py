@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -222,13 +223,17 @@ def test_a_package_that_pip_cannot_find(index):
 
 
 def test_a_source_distribution_is_never_built(index, tmp_path):
-    """setup.py is code; only wheels are taken."""
-    import tarfile
-
-    (tmp_path / "sdist-1.0").mkdir()
-    (tmp_path / "sdist-1.0" / "setup.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    """Its build backend is code; only wheels are taken."""
+    source = folder(
+        tmp_path / "sdist-1.0",
+        {
+            "pyproject.toml": b"[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n",
+            "backend.py": f"open({str(tmp_path / 'ran')!r}, 'w')".encode(),
+            "PKG-INFO": b"Metadata-Version: 2.1\nName: sdist\nVersion: 1.0\n",
+        },
+    )
     with tarfile.open(index / "sdist-1.0.tar.gz", "w:gz") as archive:
-        archive.add(tmp_path / "sdist-1.0", "sdist-1.0")
+        archive.add(source, source.name)
     with pytest.raises(UnavailableError):
         package("sdist", "x", "0" * 64).resolve()
     assert not (tmp_path / "ran").exists()
