@@ -5,28 +5,32 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from syneg_data.recipe import UNIONS, Recipe
+from syneg_data.recipe import SECTIONS, UNIONS
 from syneg_data.spec import Spec, members
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
-    """Section -> its kinds, each with what it is and its fields (name, default, what)."""
-    return {section: [_entry(spec) for spec in members(union)] for section, union in UNIONS.items()}
+    """Section -> its kinds, each with what it is and its fields (name, default, what).
+
+    Sections without a choice of kinds stand as one entry whose kind is empty.
+    """
+    plain = {section: [_entry(spec)] for section, spec in SECTIONS.items()}
+    return plain | {section: [_entry(spec) for spec in members(union)] for section, union in UNIONS.items()}
 
 
 def catalogue_markdown() -> str:
     """The catalogue as a Markdown page."""
     lines = ["# Kinds", "", "Made by `syneg-data kinds --markdown`; what may stand in each section of a recipe.", ""]
-    lines += ["## recipe", "", *_field_table(_fields(Recipe)), ""]
     for section, entries in catalogue().items():
         lines += [f"## {section}", ""]
         for entry in entries:
-            lines += [f"### {entry['kind']}", "", entry["what"], "", *_field_table(entry["fields"]), ""]
+            lines += [f"### {entry['kind']}", ""] if entry["kind"] else []
+            lines += [entry["what"], "", *_field_table(entry["fields"]), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _entry(spec: type[Spec]) -> dict[str, Any]:
-    kind = spec.model_fields["kind"].annotation.__args__[0]  # type: ignore[union-attr]
+    kind = spec.model_fields["kind"].annotation.__args__[0] if "kind" in spec.model_fields else ""  # type: ignore[union-attr]
     return {"kind": kind, "what": inspect.getdoc(spec) or "", "fields": _fields(spec)}
 
 

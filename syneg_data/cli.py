@@ -117,7 +117,7 @@ def kinds(
     for section, entries in catalogue().items():
         typer.echo(section)
         for entry in entries:
-            typer.echo(f"  {entry['kind']}: {entry['what']}")
+            typer.echo(f"  {entry['kind']}: {entry['what']}" if entry["kind"] else f"  {entry['what']}")
             for field in entry["fields"]:
                 typer.echo(f"      {field['name']} ({field['default']}): {field['what']}")
 

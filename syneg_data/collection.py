@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from syneg_data.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -51,12 +53,12 @@ class Collection:
         """A copy that also holds `documents`.
 
         Raises:
-            ValueError: an id is taken already.
+            InputError: an id is taken already.
         """
         merged = dict(self.documents)
         for document in documents:
             if document.doc_id in merged:
-                raise ValueError(f"document id {document.doc_id!r} is taken")
+                raise InputError(f"document id {document.doc_id!r} is taken by the corpus; rename it there")
             merged[document.doc_id] = document
         return replace(self, documents=merged)
 

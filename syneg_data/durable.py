@@ -1,6 +1,7 @@
 """The only writer of files that must survive: temporary file, fsync, rename, directory fsync; verified reads."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
@@ -90,6 +91,14 @@ def swap_directory(new: Path, target: Path, old: Path) -> None:
     new.replace(target)
     sync_directory(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Wait for, then hold, the lock file `path`; the kernel frees it when the process ends."""
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 class KeyValueStore:

@@ -49,6 +49,15 @@ def map_chunks(
     never stopped.
     """
     progress.start(name, len(items), unit)
+    try:
+        return _map_chunks(stage, items, compute, progress)
+    finally:
+        progress.finish()
+
+
+def _map_chunks(
+    stage: Stage[R], items: Sequence[T], compute: Callable[[Sequence[T]], list[R]], progress: Progress
+) -> list[R]:
     rows: list[R] = []
     chunks = range(0, len(items), stage.size)
     for index, start in enumerate(chunks):
@@ -62,5 +71,4 @@ def map_chunks(
             progress.advance(len(part), reused=True)
         rows.extend(done)
     stage.finish(len(chunks))
-    progress.finish()
     return rows

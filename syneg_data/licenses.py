@@ -18,6 +18,9 @@ _OPEN = {
 }  # fmt: skip
 _OTHER_TERMS = {"llama3.1", "llama3.2", "llama3.3", "llama4", "gemma", "qwen-research", "other"}
 
+_PUBLIC_DOMAIN = {"cc0-1.0", "pddl", "unlicense"}
+_ATTRIBUTION = _OPEN - _PUBLIC_DOMAIN
+
 LICENSES = frozenset(_OPEN | _SHARE_ALIKE | _NON_COMMERCIAL | _NO_DERIVATIVES | {"other"})
 TERMS = frozenset(_OPEN | _NO_TRAINING | _OTHER_TERMS)
 
@@ -54,8 +57,12 @@ def conflict(source: str, terms: str | None, published: str) -> str | None:
         return f"the source's licence {source} is share-alike; set publishing.license: {source}"
     if source in _NON_COMMERCIAL and published not in _NON_COMMERCIAL:
         return f"the source's licence {source} is non-commercial; choose a non-commercial licence such as {source}"
+    if source == "other" and published != "other":
+        return "the source's licence is its own; set publishing.license: other and state it on the card"
+    if source in _ATTRIBUTION and published in _PUBLIC_DOMAIN:
+        return f"the source's licence {source} asks for attribution, which {published} waives; choose {source}"
     if terms in _NO_TRAINING:
         return f"the generator's terms '{terms}' restrict training on its output; generate with an open model"
-    if terms in {"llama3.1", "llama3.2", "llama3.3", "llama4", "gemma"} and published != "other":
+    if terms in _OTHER_TERMS and published != "other":
         return f"the generator's terms '{terms}' travel with its output; set publishing.license: other"
     return None

@@ -17,7 +17,7 @@ from syneg_data import __version__
 from syneg_data.collection import Collection, Document
 from syneg_data.durable import swap_directory, write_json, write_text
 from syneg_data.engines.replies import StoredEngine
-from syneg_data.errors import InputError
+from syneg_data.errors import GateError, InputError
 from syneg_data.execution import Progress, Silence, map_chunks
 from syneg_data.export.configs import candidate_table, collection_tables, generation_table, training_tables
 from syneg_data.export.parquet import write_configs
@@ -32,7 +32,7 @@ from syneg_data.references import Model, Resolved
 from syneg_data.report import ledger
 from syneg_data.spec import fingerprint
 from syneg_data.validation.gate import Gate, Subject, floor_sample, mark_duplicates
-from syneg_data.workspace import Workspace
+from syneg_data.workspace import Stage, Workspace
 
 Until = Literal["load", "mine", "generate", "validate", "mix", "audit", "export", "card"]
 UNTIL: tuple[Until, ...] = ("load", "mine", "generate", "validate", "mix", "audit", "export", "card")
@@ -57,10 +57,17 @@ class _Line:
     file: RecipeFile
     workspace: Workspace
     progress: Progress
-    models: dict[str, Resolved]
+    models: dict[str, Resolved] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     engine: StoredEngine | None = None
     computed: int = 0
+    resumed: int = 0
+    judged: int = 0
+
+    def count(self, stage: Stage[Any]) -> None:
+        """Add a stage's chunks to those computed and those that an earlier run left."""
+        self.computed += stage.computed
+        self.resumed += stage.reused
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -93,16 +100,18 @@ def build(
     out = (out or Path("builds") / recipe.name).absolute()
     refuse_foreign(out)
     prose = read_prose(file.path.parent.parent / "cards" / f"{file.path.stem}.md")
+    steps = UNTIL[: UNTIL.index(until) + 1]
     workspace = Workspace(out.parent / f".{out.name}.work")
+    line = _Line(file, workspace, progress or Silence())
+    # Bad data and missing models are found before anything is written.
+    collection = _load(line)
+    line.models = resolve_models(file, steps)
     with workspace.locked():
         if fresh:
             workspace.drop_stages()
-        line = _Line(file, workspace, progress or Silence(), resolve_models(file))
-        steps = UNTIL[: UNTIL.index(until) + 1]
         report: dict[str, Any] = {"schema": 1, "name": recipe.name, "seed": recipe.seed, "stages": {}}
         stages = report["stages"]
 
-        collection = _load(line)
         stages["load"] = ledger.load_entry(collection)
         if "mine" in steps:
             candidates, mine_key = _mine(line, collection)
@@ -127,7 +136,12 @@ def build(
             return Build(report, _run_facts(line, False))
 
         name = fingerprint("build", __version__, validate_key, recipe, prose)
-        reused = not line.computed and intact(out, name)
+        if not mixed.examples:
+            raise GateError(
+                f"{file.path}: no pair has enough negatives ({mixed.rejected}); nothing is published: look at the "
+                "rejected and failed rows of the funnel, then mine deeper, generate more or ask for fewer"
+            )
+        reused = not line.computed and intact(out, name) and _written_recipe(out) == file.written
         if not reused:
             with line.timed("export"):
                 tables = training_tables(
@@ -139,12 +153,13 @@ def build(
                 tables["generations"] = generation_table(generations)
                 _write_folder(line, out, tables, report, prose, name, collection.digest)
         run = _run_facts(line, reused)
-        write_json(out / "run.json", run)
+        if not reused:  # else it keeps what it says of the run that made this folder
+            write_json(out / "run.json", run)
         return Build(report, run, out)
 
 
-def resolve_models(file: RecipeFile) -> dict[str, Resolved]:
-    """Every model of the recipe on this machine, by where the recipe names it.
+def resolve_models(file: RecipeFile, steps: Sequence[str] = UNTIL) -> dict[str, Resolved]:
+    """Every model that `steps` need on this machine, by where the recipe names it.
 
     Raises:
         InputError: a model is broken, or a reranker is the very model that mined the candidates.
@@ -155,15 +170,20 @@ def resolve_models(file: RecipeFile) -> dict[str, Resolved]:
     for i, miner in enumerate(recipe.mining):
         if (reference := miner.model_reference()) is not None:
             named[f"mining[{i}]"] = reference
-    if recipe.generation is not None:
+    if recipe.generation is not None and "generate" in steps:
         named["generation.engine"] = recipe.generation.engine.model
-    for i, reranker in enumerate(recipe.validation.rerankers):
-        named[f"validation.rerankers[{i}]"] = reranker.model
-    models = {role: reference.resolve() for role, reference in named.items()}
+    if "validate" in steps:
+        for i, reranker in enumerate(recipe.validation.rerankers):
+            named[f"validation.rerankers[{i}]"] = reranker.model
+    models = {
+        role: reference.resolve()
+        for role, reference in named.items()
+        if role.split("[")[0] != "mining" or "mine" in steps
+    }
     miners = {model.digest: role for role, model in models.items() if role.startswith("mining")}
     for i, reranker in enumerate(recipe.validation.rerankers):
         role = f"validation.rerankers[{i}]"
-        if models[role].digest in miners and not reranker.allow_same_model:
+        if role in models and models[role].digest in miners and not reranker.allow_same_model:
             raise InputError(
                 f"{file.path}: {role}.model: the same model as {miners[models[role].digest]}; a model cannot check "
                 "its own candidates: choose another, or set allow_same_model: true"
@@ -194,7 +214,7 @@ def _mine(line: _Line, collection: Collection) -> tuple[list[Candidate], str]:
 
     with line.timed("mine"):
         rows = map_chunks("mine", "queries", stage, list(collection.queries), compute, line.progress)
-    line.computed += stage.computed
+    line.count(stage)
     return rows, key
 
 
@@ -204,9 +224,9 @@ def _generate(line: _Line, collection: Collection) -> tuple[list[Generation], st
     if spec is None:
         return [], ""
     model = line.models["generation.engine"]
-    engine = StoredEngine(spec.engine.identity(model.digest), lambda: spec.engine.open(model))
-    line.engine = engine
     identity = spec.engine.identity(model.digest)
+    engine = StoredEngine(identity, lambda: spec.engine.open(model))
+    line.engine = engine
     key = fingerprint("generate", __version__, _PAIRS_PER_GENERATE, collection.digest, seed, spec, identity)
     stage = line.workspace.stage("generate", key, Generation, _PAIRS_PER_GENERATE)
     drafts = plan_drafts(spec, collection.pairs(), seed)
@@ -216,7 +236,7 @@ def _generate(line: _Line, collection: Collection) -> tuple[list[Generation], st
 
     with line.timed("generate"):
         rows = map_chunks("generate", "pairs", stage, drafts, compute, line.progress)
-    line.computed += stage.computed
+    line.count(stage)
     return rows, key
 
 
@@ -256,11 +276,13 @@ def _validate(
         return Gate(spec, judges, floor_sample(collection, spec.floor.sample, seed))
 
     def compute(query_ids: Sequence[str]) -> list[Verdict]:
-        return gate().verdicts(whole, [subject for query_id in query_ids for subject in subjects[query_id]])
+        chunk = [subject for query_id in query_ids for subject in subjects[query_id]]
+        line.judged += len(chunk)
+        return gate().verdicts(whole, chunk)
 
     with line.timed("validate"):
         rows = map_chunks("validate", "queries", stage, list(collection.queries), compute, line.progress)
-    line.computed += stage.computed
+    line.count(stage)
     return rows, key
 
 
@@ -316,6 +338,15 @@ def _write_folder(
     swap_directory(folder, out, line.workspace.root / "replaced")
 
 
+def _rate(items: int, seconds: float | None) -> float | None:
+    return round(items / seconds, 2) if items and seconds else None
+
+
+def _written_recipe(out: Path) -> Any:  # noqa: ANN401
+    """The recipe that the lock of a build folder holds, as written."""
+    return yaml.safe_load((out / "recipe.lock.yaml").read_text(encoding="utf-8"))["recipe"]
+
+
 def _run_facts(line: _Line, reused: bool) -> dict[str, Any]:
     """What may differ between two runs of the same recipe."""
     names = ("torch", "transformers", "sentence-transformers", "outlines", "llguidance", "bm25s", "datasets", "pyarrow")
@@ -325,6 +356,11 @@ def _run_facts(line: _Line, reused: bool) -> dict[str, Any]:
         "engine_requests": line.engine.submitted if line.engine else 0,
         "replies_reused": line.engine.reused if line.engine else 0,
         "chunks_computed": line.computed,
+        "chunks_resumed": line.resumed,
+        "rates": {
+            "replies_per_second": _rate(line.engine.submitted if line.engine else 0, line.seconds.get("generate")),
+            "verdicts_per_second": _rate(line.judged, line.seconds.get("validate")),
+        },
         "build_reused": reused,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",

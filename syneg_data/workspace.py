@@ -24,7 +24,7 @@ class Stage(Generic[R]):
         self.folder = folder
         self.row_type = row_type
         self.size = size
-        self.computed = 0
+        self.computed = self.reused = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, index: int) -> list[R] | None:
@@ -33,6 +33,7 @@ class Stage(Generic[R]):
 
         for path in sorted(self.folder.glob(f"{index:06d}-*.parquet")):
             if sha256_file(path)[:32] == path.stem.split("-")[1]:
+                self.reused += 1
                 return from_table(pq.read_table(path), self.row_type)
             path.unlink()
         return None

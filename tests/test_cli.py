@@ -70,7 +70,7 @@ def test_a_broken_line_of_data_is_named_and_nothing_is_written(tmp_path, cache):
     recipe.write_text(yaml.safe_dump(text))
     done = run_cli("build", recipe.name, cache=cache, check=2, cwd=tmp_path)
     assert done.stderr.startswith("data/corpus.jsonl:17: broken JSON (")
-    assert not (tmp_path / "builds" / "small").exists()
+    assert not (tmp_path / "builds").exists(), "nothing half-written, not even a lock"
 
 
 def test_a_missing_recipe_and_an_unknown_stage_are_the_users_errors(tmp_path, cache):
@@ -145,6 +145,19 @@ def test_kinds_lists_every_section():
     )
     kinds = {section: [entry["kind"] for entry in entries] for section, entries in json.loads(done.stdout).items()}
     assert kinds == {
+        **dict.fromkeys(
+            [
+                "recipe",
+                "generation",
+                "generation.sampling",
+                "validation",
+                "validation.floor",
+                "audit",
+                "publishing",
+                "training",
+            ],
+            [""],
+        ),
         "source": ["beir"],
         "mining[]": ["bm25", "dense"],
         "generation.engine": ["transformers"],

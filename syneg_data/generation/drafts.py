@@ -53,7 +53,7 @@ def request_for(spec: Generation, draft: Draft, collection: Collection, seed: in
         request_id=request_id,
         messages=syneg_messages(
             collection.queries[draft.query_id],
-            collection.text(draft.positive_id),
+            _first_words(collection.text(draft.positive_id), draft.strategy.positive_words),
             draft.attributes,
             draft.strategy.genre,
             spec.reflection.instruction(),
@@ -64,6 +64,11 @@ def request_for(spec: Generation, draft: Draft, collection: Collection, seed: in
         max_tokens=spec.sampling.max_tokens,
         seed=seed_of("request", seed, request_id),
     )
+
+
+def _first_words(text: str, limit: int | None) -> str:
+    words = text.split()
+    return text if limit is None or len(words) <= limit else " ".join(words[:limit])
 
 
 def write_drafts(

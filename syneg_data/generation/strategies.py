@@ -24,6 +24,9 @@ class Syneg(Spec):
     name: str = Field("syneg", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
     genre: str = Field("text", min_length=1, description="what a document of the corpus is: study, article, answer ...")
     per_pair: int = Field(1, ge=1, le=64, description="drafts for each (query, positive)")
+    positive_words: int | None = Field(
+        None, ge=20, description="show the model only this many words of the positive; shorter prompts are faster"
+    )
     attributes: Mapping[str, tuple[str, ...]] = Field(
         default=_DEFAULT_ATTRIBUTES,
         description="axis -> values; each draft gets one value per axis, in even shares. `domain` sets the role, "

@@ -71,4 +71,6 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """Relative paths of all files, without temporary ones that a killed writer left behind."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not (name.rpartition("/")[2].startswith(".") and name.endswith(".tmp")))

@@ -19,6 +19,8 @@ from syneg_data.spec import Spec, fingerprint
 
 _TYPES = {str: "text", dict: "an object", list: "a list", int: "a number", float: "a number", bool: "a boolean"}
 
+_LONGEST_LINE = 64 << 20  # bytes; a compressed file can hold lines that memory cannot
+
 
 class Beir(Spec):
     """A folder in the BEIR layout, plain or gzipped; one document or query per JSON line, judgements as TSV."""
@@ -40,6 +42,7 @@ class Beir(Spec):
         folder = Path(self.path)
         corpus_path, queries_path = _layout_file(folder, "corpus.jsonl"), _layout_file(folder, "queries.jsonl")
         qrels_path, cut = self._qrels_file(folder)
+        files = [sha256_file(path) for path in (corpus_path, queries_path, qrels_path)]
         documents = {row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in _rows(corpus_path)}
         if not documents:
             raise InputError(f"{_shown(corpus_path)}: the corpus is empty; it needs one JSON object per line")
@@ -47,7 +50,9 @@ class Beir(Spec):
         qrels = _qrels(qrels_path, documents, texts)
         if cut is not None:
             qrels = {q: grades for q, grades in qrels.items() if _in_dev(q, self.dev) == (cut == "dev")}
-        files = [sha256_file(path) for path in (corpus_path, queries_path, qrels_path)]
+        for path, digest in zip((corpus_path, queries_path, qrels_path), files, strict=True):
+            if sha256_file(path) != digest:
+                raise InputError(f"{_shown(path)}: changed while it was being read; run again when it is at rest")
         return _select(documents, texts, qrels, files, qrels_path, seed, limit)
 
     def _qrels_file(self, folder: Path) -> tuple[Path, str | None]:
@@ -73,7 +78,9 @@ def _select(
     limit: int | None,
 ) -> Collection:
     """Put the queries into working order, apply the limit, and refuse pairs that have no text, counting both."""
-    order = sorted(qrels, key=lambda query_id: (sample_order(query_id, seed), query_id))
+    # Queries that are judged but have no relevant document are no training queries; they take no place of the limit.
+    relevant = [query_id for query_id, grades in qrels.items() if any(grade > 0 for grade in grades.values())]
+    order = sorted(relevant, key=lambda query_id: (sample_order(query_id, seed), query_id))
     rejected = {"over_limit": 0, "no_text": 0}
     queries: dict[str, str] = {}
     kept: dict[str, dict[str, int]] = {}
@@ -89,7 +96,8 @@ def _select(
                 rejected["no_text"] += 1
             else:
                 grades[doc_id] = grade
-        queries[query_id], kept[query_id] = texts[query_id], grades
+        if any(grade > 0 for grade in grades.values()):
+            queries[query_id], kept[query_id] = texts[query_id], grades
     digest = fingerprint("beir", files, list(queries), kept)
     collection = Collection(documents, queries, kept, digest, {k: n for k, n in rejected.items() if n})
     if not collection.pairs():
@@ -120,7 +128,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines, split at line feeds only (U+2028 is text), without a byte order mark or a carriage return."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
-            for number, raw in enumerate(handle, start=1):
+            for number, raw in enumerate(iter(lambda: handle.readline(_LONGEST_LINE + 1), b""), start=1):
+                if len(raw) > _LONGEST_LINE:
+                    _fail(path, number, f"longer than {_LONGEST_LINE >> 20} MiB", "split the document")
                 data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
                 try:
                     text = data.decode("utf-8")

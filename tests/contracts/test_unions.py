@@ -22,7 +22,13 @@ EXAMPLES = {
     ("generation.engine", "transformers"): ({"kind": "transformers", "model": MODEL}, {"dtype": "float32"}),
     ("generation.strategies[]", "syneg"): (
         {"kind": "syneg"},
-        {"name": "other", "genre": "answer", "per_pair": 3, "attributes": {"tone": ("dry", "lively")}},
+        {
+            "name": "other",
+            "genre": "answer",
+            "per_pair": 3,
+            "positive_words": 90,
+            "attributes": {"tone": ("dry", "lively")},
+        },
     ),
     ("generation.reflection", "inline"): ({"kind": "inline"}, {}),
     ("generation.reflection", "none"): ({"kind": "none"}, {}),

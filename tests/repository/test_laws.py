@@ -11,7 +11,7 @@ import pytest
 
 from syneg_data.catalogue import catalogue, catalogue_markdown
 from syneg_data.publishing.card import read_prose
-from syneg_data.recipe import UNIONS, Recipe, load_recipe
+from syneg_data.recipe import SECTIONS, UNIONS, Recipe, load_recipe
 from syneg_data.spec import Spec, members
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,6 +126,18 @@ def test_every_kind_is_documented():
                 assert len(field["what"]) > 5, (section, entry["kind"], field["name"])
 
 
+def test_every_part_of_a_recipe_is_documented():
+    """Every Spec that can be reached from Recipe is in the catalogue."""
+    listed = set(SECTIONS.values()) | {spec for union in UNIONS.values() for spec in members(union)}
+    reached, seen = set(), [Recipe]
+    while seen:
+        spec = seen.pop()
+        if spec not in reached:
+            reached.add(spec)
+            seen += [member for field in spec.model_fields.values() for member in members(field.annotation)]
+    assert reached == listed
+
+
 def test_every_variant_is_one_file_in_its_union():
     """A Spec with a `kind` that is in no union can never be named by a recipe."""
     registered = {spec for union in UNIONS.values() for spec in members(union)}
@@ -166,7 +178,7 @@ def test_ci_runs_the_two_lines_of_the_readme():
 
 @pytest.mark.parametrize("command", [c for c in readme_commands() if c.startswith("syneg-data")])
 def test_every_other_command_of_the_readme_is_real(command):
-    """`build` is run by the first line; the others are run here, against a folder if they need one."""
+    """Its command and options exist; .ci/run runs every one of them after the build that they need."""
     words = command.split("#")[0].split()[1:]
     help_page = subprocess.run(
         [sys.executable, "-m", "syneg_data", words[0], "--help"], capture_output=True, text=True, check=True
