@@ -63,6 +63,6 @@ def conflict(source: str, terms: str | None, published: str) -> str | None:
         return f"the source's licence {source} asks for attribution, which {published} waives; choose {source}"
     if terms in _NO_TRAINING:
         return f"the generator's terms '{terms}' restrict training on its output; generate with an open model"
-    if terms in _OTHER_TERMS and published != "other":
+    if terms in _OTHER_TERMS - {"other"} and published != "other":
         return f"the generator's terms '{terms}' travel with its output; set publishing.license: other"
     return None

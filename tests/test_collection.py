@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syneg_data.collection import Collection, Document, normalise, sample_order
+from syneg_data.errors import InputError
 
 
 @pytest.fixture
@@ -48,9 +49,9 @@ def test_with_documents_adds_to_a_copy(collection):
 
 
 def test_a_taken_id_is_refused(collection):
-    with pytest.raises(ValueError, match="document id 'd1' is taken"):
+    with pytest.raises(InputError, match="document id 'd1' is taken"):
         collection.with_documents([Document("d1", "other")])
-    with pytest.raises(ValueError, match="document id 's1' is taken"):
+    with pytest.raises(InputError, match="document id 's1' is taken"):
         collection.with_documents([Document("s1", "a"), Document("s1", "b")])
 
 

@@ -17,7 +17,7 @@ from syneg_data.records import Attribute
 _TASK = (
     "Write a short passage of three or four sentences from another {genre} on the same topic, with different findings."
 )
-_HARD_NEGATIVE = "A reader who searches for the user_query must not find the answer in it."
+_HARD_NEGATIVE = "A reader with this query must not find the answer in it."
 
 
 def syneg_messages(
@@ -45,5 +45,5 @@ def syneg_messages(
 
 def _attribute_sentences(drawn: dict[str, str]) -> list[str]:
     """Each attribute as a sentence; the axes that the paper names have wordings of their own."""
-    known = {"difficulty": "Level: {}.", "length": "Length: {} the positive document."}
+    known = {"difficulty": "Level: {}.", "length": "Length: {} the text above."}
     return [known.get(axis, f"{axis}: {{}}.").replace("{}", value) for axis, value in drawn.items()]

@@ -64,9 +64,9 @@ def test_the_sections_stand_in_order():
     assert data == '{"user_query": "does it?", "positive_document": "It does."}'
     assert blank == ""
     assert "from another recipe on the same topic" in task
-    assert task.endswith("A reader who searches for the user_query must not find the answer in it.")
+    assert task.endswith("A reader with this query must not find the answer in it.")
     assert reasoning == "Think first."
-    assert attributes == "Level: high school. Length: shorter than the positive document. tone: dry."
+    assert attributes == "Level: high school. Length: shorter than the text above. tone: dry."
 
 
 def test_without_domain_attributes_and_reasoning():
