@@ -3,6 +3,7 @@
 import functools
 import os
 import platform
+import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -362,6 +363,7 @@ def _run_facts(line: _Line, reused: bool) -> dict[str, Any]:
             "verdicts_per_second": _rate(line.judged, line.seconds.get("validate")),
         },
         "build_reused": reused,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "versions": {name: metadata.version(name) for name in names},
