@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from syneg_data.recipe import SECTIONS, UNIONS
-from syneg_data.spec import Spec, members
+from syneg_data.spec import Spec, kind_of, members
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
@@ -30,8 +30,7 @@ def catalogue_markdown() -> str:
 
 
 def _entry(spec: type[Spec]) -> dict[str, Any]:
-    kind = spec.model_fields["kind"].annotation.__args__[0] if "kind" in spec.model_fields else ""  # type: ignore[union-attr]
-    return {"kind": kind, "what": inspect.getdoc(spec) or "", "fields": _fields(spec)}
+    return {"kind": kind_of(spec) or "", "what": inspect.getdoc(spec) or "", "fields": _fields(spec)}
 
 
 def _fields(spec: type[Spec]) -> list[dict[str, Any]]:

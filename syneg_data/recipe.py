@@ -19,7 +19,7 @@ from syneg_data.mining import Miner
 from syneg_data.mixing import Mixing
 from syneg_data.references import Model
 from syneg_data.sources import Source
-from syneg_data.spec import Spec, members
+from syneg_data.spec import Spec, kind_of, members
 from syneg_data.validation import Floor, Reranker, Rule, Validation
 
 
@@ -268,7 +268,7 @@ def _user_location(
     path: list[str | int] = []
     holder: type[Spec] | None = Recipe
     for part in loc:
-        tagged = [m for m in holders if len(holders) > 1 and _kind_of(m) == part]
+        tagged = [m for m in holders if len(holders) > 1 and kind_of(m) == part]
         if tagged:
             holders, holder = (tagged[0],), tagged[0]
             continue
@@ -281,11 +281,6 @@ def _user_location(
             field = holder.model_fields.get(part) if holder else None
             holders = members(field.annotation) if field else ()
     return tuple(path), holder
-
-
-def _kind_of(spec: type[Spec]) -> str | None:
-    field = spec.model_fields.get("kind")
-    return None if field is None else field.annotation.__args__[0]  # type: ignore[union-attr]
 
 
 def _say(details: ErrorDetails, loc: tuple[str | int, ...], spec: type[Spec] | None) -> str:

@@ -56,6 +56,12 @@ def seed_of(*values: Any) -> int:  # noqa: ANN401
     return int(fingerprint(*values)[:16], 16) >> 1
 
 
+def kind_of(spec: type[Spec]) -> str | None:
+    """The `kind` that names a Spec in its union; None for a plain section."""
+    field = spec.model_fields.get("kind")
+    return None if field is None else str(get_args(field.annotation)[0])
+
+
 def members(annotation: Any) -> tuple[type[Spec], ...]:  # noqa: ANN401
     """The Spec classes behind an annotation: a class, a (discriminated) union, an optional, or a tuple of them."""
     if isinstance(annotation, type) and issubclass(annotation, Spec):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 Finish = Literal["stop", "length", "too_long", "error"]
 
@@ -59,10 +59,3 @@ class CompletionEngine(Protocol):
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """One completion per request, in the same order."""
-
-
-class EngineSpec(Protocol):
-    """What generation needs to know of an engine's recipe entry."""
-
-    def identity(self, digest: str) -> dict[str, Any]:
-        """What decides a reply besides the request."""
