@@ -1,10 +1,10 @@
 """What an engine is asked and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Finish = Literal["stop", "length", "too_long", "error"]
+Finish = Literal["stop", "length", "too_long", "rejected", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Request:
         request_id: names the request; the same for every engine.
         messages: the chat.
         schema: JSON schema that the reply must follow, as canonical JSON text.
-        temperature: of the sampling; above 0.
+        temperature: of the sampling; 0 takes the likeliest token.
         top_p: share of probability mass to sample from.
         max_tokens: bound of the reply.
         seed: of this request alone.
@@ -43,7 +43,9 @@ class Completion:
     """The reply to one request.
 
     `finish`: `stop` the model ended it; `length` it hit max_tokens; `too_long` the prompt does not fit the context
-    (nothing was generated); `error` the engine failed on it, with `detail`. Counts are tokens.
+    (nothing was generated); `rejected` the engine will never answer this request; `unavailable` it could not now, and
+    the retries are used up. The last three say why in `detail`. Counts are tokens; `tokens_cached` is the part of
+    `tokens_in` that was not computed again.
     """
 
     text: str
@@ -54,8 +56,24 @@ class Completion:
     detail: str = ""
 
 
+Finished = Callable[[int, Completion], None]
+
+
+def unheard(index: int, completion: Completion) -> None:
+    """A listener to finished completions that does nothing."""
+
+
 class CompletionEngine(Protocol):
     """An engine that is loaded and ready."""
 
-    def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """One completion per request, in the same order."""
+    def complete(self, requests: Sequence[Request], finished: Finished = unheard) -> list[Completion]:
+        """One completion per request, in the same order.
+
+        Args:
+            requests: what to complete.
+            finished: told of every completion (its place in `requests`, and itself) once, as soon as it is there, so
+                that what was paid for can be kept even if the rest never comes.
+
+        Raises:
+            UnavailableError: the engine as a whole is gone; what was finished has been told.
+        """

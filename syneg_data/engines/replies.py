@@ -1,18 +1,21 @@
 """Reply store: what was generated once is never generated again, in any recipe."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from syneg_data.durable import KeyValueStore, cache_root
+from syneg_data.engines.canary import prove_constraint
 from syneg_data.engines.protocol import Completion, CompletionEngine, Request
 from syneg_data.spec import fingerprint
 
 _FACTS = ("stop", "length")  # other finishes are faults of a run or depend on it, and are never stored
+_COMMIT_ROWS, _COMMIT_SECONDS = 64, 1.0
 
 
 class StoredEngine:
-    """An engine behind the reply store; it is opened when the first reply is missing."""
+    """An engine behind the reply store; it is opened, and proves its constraint, when the first reply is missing."""
 
     def __init__(self, identity: dict[str, Any], open_engine: Callable[[], CompletionEngine]) -> None:
         self._identity = identity
@@ -23,10 +26,10 @@ class StoredEngine:
         self.reused = 0
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """One completion per request, in the same order; new ones are committed together before this returns.
+        """One completion per request, in the same order; new ones are durable before this returns.
 
         Requests are submitted to the engine in the order given, so a batch that is asked again after a crash is the
-        same batch.
+        same batch. Replies are committed as they come, so an engine that dies takes none of them along.
         """
         keys = [self._key(request) for request in requests]
         known = {key: Completion(**row) for key, row in self._store.get_many(keys).items()}
@@ -34,15 +37,39 @@ class StoredEngine:
         self.reused += len(requests) - len(missing)
         if missing:
             if self._engine is None:
-                self._engine = self._open()
+                self._engine = prove_constraint(self._open())
             self.submitted += len(missing)
             self._store.count("submitted", len(missing))
-            fresh = dict(zip(missing, self._engine.complete(list(missing.values())), strict=True))
-            self._store.put_many({key: asdict(done) for key, done in fresh.items() if done.finish in _FACTS})
-            known |= fresh
+            pending = _Pending(self._store, list(missing))
+            try:
+                fresh = self._engine.complete(list(missing.values()), pending.add)
+            finally:
+                pending.commit()
+            known |= dict(zip(missing, fresh, strict=True))
         return [known[key] for key in keys]
 
     def _key(self, request: Request) -> str:
         messages = [[message.role, message.content] for message in request.messages]
         sampling = [request.temperature, request.top_p, request.max_tokens, request.seed]
         return fingerprint("reply", self._identity, messages, request.schema, sampling)
+
+
+class _Pending:
+    """Finished replies on their way into the store, committed in small groups."""
+
+    def __init__(self, store: KeyValueStore, keys: list[str]) -> None:
+        self._store = store
+        self._keys = keys
+        self._rows: dict[str, Any] = {}
+        self._since = time.monotonic()
+
+    def add(self, index: int, completion: Completion) -> None:
+        if completion.finish in _FACTS:
+            self._rows[self._keys[index]] = asdict(completion)
+        if len(self._rows) >= _COMMIT_ROWS or time.monotonic() - self._since > _COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        if self._rows:
+            self._store.put_many(self._rows)
+        self._rows, self._since = {}, time.monotonic()

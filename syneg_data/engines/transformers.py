@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from syneg_data.engines.protocol import Completion, Finish, Request
+from syneg_data.engines.protocol import Completion, Finish, Finished, Request, unheard
 from syneg_data.errors import InputError
 from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading
 from syneg_data.references import Model, Resolved
@@ -61,7 +61,7 @@ class TransformersEngine:
         self._context = int(getattr(self._model.config, "max_position_embeddings", 0)) or 1 << 20
         self._constraints: dict[str, Any] = {}
 
-    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], finished: Finished = unheard) -> list[Completion]:
         """One completion per request, in the same order; batches are cut from the requests sorted by prompt length."""
         prompts = [self._prompt(request) for request in requests]
         lengths = [len(ids) for ids in self._tokenizer(prompts, add_special_tokens=False)["input_ids"]]
@@ -82,6 +82,7 @@ class TransformersEngine:
                 replies = self._generate([prompts[i] for i in batch], [requests[i] for i in batch])
                 for i, (text, finish, tokens_out) in zip(batch, replies, strict=True):
                     done[i] = Completion(text, finish, lengths[i], tokens_out)
+                    finished(i, done[i])
         return [done[i] for i in range(len(requests))]
 
     def _prompt(self, request: Request) -> str:
@@ -186,6 +187,8 @@ def _sample(logits: "torch.Tensor", request: Request, noise: Sequence["torch.Gen
     import torch
     from transformers import TopPLogitsWarper
 
+    if request.temperature == 0.0:
+        return logits.argmax(dim=-1)
     logits = logits / request.temperature
     if request.top_p < 1.0:
         logits = TopPLogitsWarper(request.top_p)(None, logits)
