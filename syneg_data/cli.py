@@ -72,9 +72,10 @@ def check(
         return
     for name, value in plan.items():
         if name == "prompt":
-            typer.echo("first prompt:")
-            for message in value:
-                typer.echo(f"[{message['role']}]\n{message['content']}\n")
+            _print_chat("first prompt:", value)
+        elif name.startswith("prompts "):
+            for strategy, chat in value.items():
+                _print_chat(f"first prompt of {strategy}:", chat)
         elif isinstance(value, dict):
             typer.echo(f"{name}:")
             for key, entry in value.items():
@@ -148,6 +149,12 @@ def main() -> None:
     if code == 130:  # how typer, too, reports an interrupt
         _end("interrupted; the same command resumes", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _print_chat(title: str, messages: list[dict[str, str]]) -> None:
+    typer.echo(title)
+    for message in messages:
+        typer.echo(f"[{message['role']}]\n{message['content']}\n")
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

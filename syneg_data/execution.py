@@ -42,33 +42,46 @@ def map_chunks(
     items: Sequence[T],
     compute: Callable[[Sequence[T]], list[R]],
     progress: Progress,
+    final: Callable[[list[R]], bool] = lambda rows: True,
 ) -> list[R]:
     """Rows of all chunks in order; chunks that are committed already are read, not computed.
+
+    A chunk whose rows are not `final` (something was unavailable) is used but not committed: a later run computes it
+    again.
 
     Chunks are cut by position alone, so a resumed run has the same chunks, hence the same batches, as one that was
     never stopped.
     """
     progress.start(name, len(items), unit)
     try:
-        return _map_chunks(stage, items, compute, progress)
+        return _map_chunks(stage, items, compute, progress, final)
     finally:
         progress.finish()
 
 
 def _map_chunks(
-    stage: Stage[R], items: Sequence[T], compute: Callable[[Sequence[T]], list[R]], progress: Progress
+    stage: Stage[R],
+    items: Sequence[T],
+    compute: Callable[[Sequence[T]], list[R]],
+    progress: Progress,
+    final: Callable[[list[R]], bool],
 ) -> list[R]:
     rows: list[R] = []
+    complete = True
     chunks = range(0, len(items), stage.size)
     for index, start in enumerate(chunks):
         part = items[start : start + stage.size]
         done = stage.read(index)
         if done is None:
             done = compute(part)
-            stage.commit(index, done)
+            if final(done):
+                stage.commit(index, done)
+            else:
+                complete = False
             progress.advance(len(part))
         else:
             progress.advance(len(part), reused=True)
         rows.extend(done)
-    stage.finish(len(chunks))
+    if complete:
+        stage.finish(len(chunks))
     return rows

@@ -2,8 +2,12 @@
 
 from typing import Any
 
-from syneg_data.generation.drafts import plan_drafts, request_for
-from syneg_data.pipeline import resolve_models
+from syneg_data.generation import Critique, Generation
+from syneg_data.generation.attributes import AUTO
+from syneg_data.generation.critic import OPINION_TOKENS
+from syneg_data.generation.drafts import attempt_tokens, first_messages, pairs_of, plan_assignments, texts_of
+from syneg_data.inputs import resolve_models
+from syneg_data.pipeline import UNTIL
 from syneg_data.recipe import RecipeFile
 
 
@@ -19,7 +23,7 @@ def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
     """
     recipe = file.recipe
     collection = recipe.source.load(recipe.seed, recipe.limit)
-    models = resolve_models(file)
+    models = resolve_models(file, UNTIL)
     pairs = collection.pairs()
     plan: dict[str, Any] = {
         "recipe": recipe.name,
@@ -29,15 +33,35 @@ def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
         "models": {role: f"{model.label} (sha256 {model.digest})" for role, model in models.items()},
     }
     if recipe.generation is not None:
-        drafts = plan_drafts(recipe.generation, pairs, recipe.seed)
-        plan["drafts"] = sum(len(pair) for pair in drafts)
-        plan["most tokens written"] = (
-            plan["drafts"] * recipe.generation.sampling.max_tokens * recipe.generation.sampling.attempts
-        )
+        spec = recipe.generation
+        jobs = plan_assignments(spec, pairs_of(collection), recipe.seed)
+        plan["drafts"] = sum(len(job.passages) for pair in jobs for job in pair)
+        requests = sum(len(pair) for pair in jobs)
+        plan["most tokens written"] = most_tokens(spec, requests, plan["drafts"])
+        proposed = [f"{s.name}.{axis}" for s in spec.strategies for axis, v in s.attributes.items() if v == AUTO]
+        if proposed:
+            plan["axes that the model will propose"] = ", ".join(proposed)
         if preview:
-            request = request_for(recipe.generation, drafts[0][0], collection, recipe.seed, 0)
-            plan["prompt"] = [{"role": m.role, "content": m.content} for m in request.messages]
+            shown = {job.strategy.name: job for job in reversed(jobs[0])}
+            prompts = {
+                name: [
+                    {"role": m.role, "content": m.content} for m in first_messages(spec, job, texts_of(collection, job))
+                ]
+                for name, job in shown.items()
+            }
+            plan["prompt"] = prompts.pop(jobs[0][0].strategy.name)
+            if prompts:
+                plan["prompts of the other strategies"] = prompts
     plan["most candidates judged"] = len(collection.queries) * sum(miner.depth for miner in recipe.mining) + plan.get(
         "drafts", 0
     )
     return plan
+
+
+def most_tokens(spec: Generation, requests: int, drafts: int) -> int:
+    """Tokens written if every reply is cut off at its bound, every attempt is needed and every draft is criticised."""
+    each = sum(attempt_tokens(spec, attempt) for attempt in range(spec.sampling.attempts))
+    if not isinstance(spec.reflection, Critique):
+        return requests * each
+    rounds = spec.reflection.rounds + 1
+    return (requests * each + drafts * OPINION_TOKENS) * rounds

@@ -24,6 +24,7 @@ class StoredEngine:
         self._store = KeyValueStore(cache_root() / "replies.sqlite")
         self.submitted = 0
         self.reused = 0
+        self.tokens_written = 0
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """One completion per request, in the same order; new ones are durable before this returns.
@@ -45,6 +46,7 @@ class StoredEngine:
                 fresh = self._engine.complete(list(missing.values()), pending.add)
             finally:
                 pending.commit()
+            self.tokens_written += sum(completion.tokens_out for completion in fresh)
             known |= dict(zip(missing, fresh, strict=True))
         return [known[key] for key in keys]
 

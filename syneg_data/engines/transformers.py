@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -28,17 +28,23 @@ class Transformers(Spec):
     model: Model = Field(description="an instruction-tuned model with a chat template")
     dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="arithmetic of the weights")
     batch_size: Annotated[int, RUNTIME] = Field(16, ge=1, description="requests decoded together")
+    chunk: ClassVar[int] = 16  # pairs that are committed together: minutes of work on a CPU
 
-    def identity(self, digest: str) -> dict[str, Any]:
+    def model_reference(self) -> Model:
+        """The model to have at hand."""
+        return self.model
+
+    def identity(self, digest: str | None) -> dict[str, Any]:
         """What decides a reply besides the request."""
         return {"engine": "transformers", "model": digest, "dtype": self.dtype, "backend": "llguidance", "version": 1}
 
-    def open(self, model: Resolved) -> "TransformersEngine":
+    def open(self, model: Resolved | None) -> "TransformersEngine":
         """Load the model.
 
         Raises:
             InputError: it cannot be loaded, or has no chat template.
         """
+        assert model is not None, "resolved from model_reference"
         return TransformersEngine(self, model)
 
 

@@ -47,13 +47,22 @@ def training_tables(collection: Collection, examples: Sequence[Example], negativ
     }
 
 
-def collection_tables(collection: Collection, synthetic: Sequence[Document]) -> dict[str, "pa.Table"]:
-    """`corpus` (with the selected synthetic documents, marked), `queries` and `qrels` under BEIR's names."""
+def collection_tables(
+    collection: Collection, synthetic: Sequence[Document], examples: Sequence[Example] = ()
+) -> dict[str, "pa.Table"]:
+    """`corpus` (with the selected synthetic documents, marked), `queries` and `qrels` under BEIR's names.
+
+    A written positive that an example uses is judged as relevant as the least relevant positive of its query.
+    """
     import pyarrow as pa
 
     string = pa.string()
     documents = [*collection.documents.values(), *synthetic]
     judged = [(q, d, grade) for q in collection.queries for d, grade in sorted(collection.qrels[q].items())]
+    for example in examples:
+        if example.positive_id not in collection.documents:
+            lowest = min(grade for grade in collection.qrels[example.query_id].values() if grade > 0)
+            judged.append((example.query_id, example.positive_id, lowest))
     return {
         "corpus": _table(
             {

@@ -1,49 +1,44 @@
-"""The SyNeg prompt, reconstructed: the paper's parts in our own words, since its section bodies are not public.
+"""What every prompt is made of: chats, texts of the corpus as data, and attributes as sentences.
 
-In order: expert role with domain, the (query, positive) pair, task, hard-negative definition, reasoning, attributes.
-Each is a sentence or two, because small models lose longer instructions. The paper puts the reasoning before the
-definition and ends with the format; here the reasoning follows what it is about, and the format is the schema that
-every engine enforces.
-
-Texts of the corpus are put in as JSON strings: they are data, and nothing in them is ever rendered as a template.
+Texts of the corpus are put in as JSON strings: they are data, nothing in them is ever rendered as a template, and what
+a chat template would take for one of its own marks is written as an escape.
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from syneg_data.engines.protocol import Message
 from syneg_data.records import Attribute
 
-_TASK = (
-    "Write a short passage of three or four sentences from another {genre} on the same topic, with different findings."
-)
-_HARD_NEGATIVE = "A reader with this query must not find the answer in it."
+# `<|im_end|>`, `</s>`, `<start_of_turn>`, `[INST]`: tokenizers turn these into control tokens wherever they stand.
+_MARK = re.compile(r"<(?=[/|\uff5c]?\w|[|\uff5c])|\[(?=/?[A-Z]{3,}\])")
 
 
-def syneg_messages(
-    query: str, positive: str, attributes: Sequence[Attribute], genre: str, reasoning: str
-) -> tuple[Message, ...]:
-    """The chat that asks for one draft.
-
-    Args:
-        query: text of the query.
-        positive: text of the positive.
-        attributes: what the draft should be like.
-        genre: what a document of the corpus is, such as `study`.
-        reasoning: the section on reasoning; empty for none.
-    """
-    drawn = {attribute.axis: attribute.value for attribute in attributes}
-    domain = drawn.pop("domain", "information retrieval")
-    example = json.dumps({"user_query": query, "positive_document": positive}, ensure_ascii=False)
-    task = f"{_TASK.replace('{genre}', genre)} {_HARD_NEGATIVE}"
-    sections = [f"{example}\n", task, reasoning, " ".join(_attribute_sentences(drawn))]
-    return (
-        Message("system", f"You are an expert in {domain}."),
-        Message("user", "\n".join(section for section in sections if section)),
-    )
+def as_data(value: Mapping[str, Any]) -> str:
+    """`value` as one line of JSON in which nothing can be mistaken for a mark of a chat template."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _MARK.sub(lambda match: f"\\u{ord(match.group(0)):04x}", text)
 
 
-def _attribute_sentences(drawn: dict[str, str]) -> list[str]:
+def has_mark(text: str) -> bool:
+    """Whether a tokenizer might take a part of the text for a control token."""
+    return _MARK.search(text) is not None
+
+
+def chat(role: str, *sections: str) -> tuple[Message, ...]:
+    """A chat that opens with the role; sections that are empty are left out."""
+    return Message("system", role), Message("user", "\n".join(section for section in sections if section))
+
+
+def attribute_sentences(attributes: Sequence[Attribute]) -> str:
     """Each attribute as a sentence; the axes that the paper names have wordings of their own."""
-    known = {"difficulty": "Level: {}.", "length": "Length: {} the text above."}
-    return [known.get(axis, f"{axis}: {{}}.").replace("{}", value) for axis, value in drawn.items()]
+    known = {"domain": "Field: {}.", "difficulty": "Level: {}.", "length": "Length: {} the text above."}
+    return " ".join(known.get(a.axis, f"{a.axis}: {{}}.").replace("{}", a.value) for a in attributes)
+
+
+def first_words(text: str, limit: int | None) -> str:
+    """The text, or its first `limit` words."""
+    words = text.split()
+    return text if limit is None or len(words) <= limit else " ".join(words[:limit])

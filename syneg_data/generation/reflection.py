@@ -1,53 +1,80 @@
-"""Reflection: whether and how the model thinks about a negative before it is one."""
+"""Reflection: whether and how the model thinks about a text, before it writes it or after."""
 
-from typing import Literal
+import functools
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from syneg_data.spec import Spec
 
-
-class Reply(BaseModel):
-    """A reply without reasoning. Closed, and without length bounds: those are slow to compile and checked after."""
-
-    model_config = ConfigDict(extra="forbid")
-    passage: str = Field(description="the passage")
+_REASONING = (
+    "Reasoning: say in a few words what the query asks, and in a few words which other question the passage covers."
+)
 
 
-class ReasonedReply(BaseModel):
-    """A reply that reasons first; fields are generated in this order."""
+@functools.cache
+def typed_reply(keys: tuple[str, ...], *, reasoned: bool) -> type[BaseModel]:
+    """A closed reply of strings, written in this order; with `reasoned`, the key `reasoning` comes first.
 
-    model_config = ConfigDict(extra="forbid")
-    reasoning: str = Field(description="what the query asks for, and what the passage will hold instead")
-    passage: str = Field(description="the passage")
+    Short keys, and no length bounds: those are slow to compile for some backends, and are checked afterwards.
+    """
+    wanted = ("reasoning", *keys) if reasoned else keys
+    fields: dict[str, Any] = {key: (str, ...) for key in wanted}
+    made: type[BaseModel] = create_model("Reply", __config__=ConfigDict(extra="forbid"), **fields)
+    return made
 
 
 class Inline(Spec):
-    """Reasoning fields before the text, in the same reply: the paper's self-reflection."""
+    """Reasoning before the text, in the same reply: the paper's self-reflection."""
 
     kind: Literal["inline"]
-
-    def reply_type(self) -> type[BaseModel]:
-        """The typed reply."""
-        return ReasonedReply
+    reasoned: ClassVar[bool] = True
 
     def instruction(self) -> str:
         """The prompt's section on reasoning."""
-        return (
-            "Reasoning: say in a few words what the query asks, and in a few words which other question the passage "
-            "covers."
-        )
+        return _REASONING
 
 
 class NoReflection(Spec):
     """The text alone, without reasoning before it."""
 
     kind: Literal["none"]
-
-    def reply_type(self) -> type[BaseModel]:
-        """The typed reply."""
-        return Reply
+    reasoned: ClassVar[bool] = False
 
     def instruction(self) -> str:
         """No section on reasoning."""
         return ""
+
+
+class Critique(Spec):
+    """A second call judges each draft against query and positive; drafts that fail are revised, up to some rounds.
+
+    Before the first draft the critic sits an exam on real texts whose answer is known. What it still objects to in the
+    last round counts as its verdict at the gate.
+    """
+
+    kind: Literal["critique"]
+    rounds: int = Field(1, ge=0, le=5, description="revisions of a draft that the critic objects to")
+    inline: bool = Field(True, description="also reason before the text, as `inline` does")
+    exam: int = Field(
+        24, ge=8, le=400, description="pairs whose texts make up the critic's exam; up to five cases from each"
+    )
+    minimum: float = Field(
+        0.5,
+        ge=0.5,
+        lt=1,
+        description="the critic fails its exam unless its balanced accuracy on `answers the query` is above this; "
+        "always saying yes, or always no, gives 0.5",
+    )
+    on_fail: Literal["fail", "ignore"] = Field(
+        "fail", description="a critic that fails its exam: end the build (exit code 3), or go on without criticism"
+    )
+
+    @property
+    def reasoned(self) -> bool:
+        """Whether replies carry reasoning."""
+        return self.inline
+
+    def instruction(self) -> str:
+        """The prompt's section on reasoning."""
+        return _REASONING if self.inline else ""

@@ -1,20 +1,27 @@
-"""From a completion to a typed state: parsed as JSON, checked, never evaluated and never trusted."""
+"""From a completion to typed states: parsed as JSON, checked, never evaluated and never trusted."""
 
+import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
 from syneg_data.collection import normalise
 from syneg_data.engines.protocol import Completion
+from syneg_data.generation.language import language_of
 
 MIN_WORDS = 8
-_COPY_GRAM, _COPY_SHARE = 4, 0.8
-_LOOP_GRAM, _LOOP_SHARE = 4, 0.35
-# States that a new seed may mend; the others would only be bought twice.
+COPY_SHARE = 0.8
+_GRAM = 4
+_LOOP_SHARE = 0.35
+_TOO_LONG = 8  # times the words of the positive, beyond _LONG words
+_LONG = 400
+UNAVAILABLE = "unavailable"  # first word of the detail of a reply that may yet come: its chunk is not final
+# States that another attempt may mend; the others would only be bought twice.
 RETRYABLE = frozenset({"truncated", "invalid", "refused", "copied", "degenerate"})
 FAILED = frozenset({"truncated", "invalid", "failed"})
 
@@ -26,46 +33,108 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+# UTF-8 read as Latin-1 or Windows-1252: `Ã©`, `â€™`.
+_MOJIBAKE = re.compile(r"\u00c3[\u0080-\u00bf\u0192\u2020-\u203a]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
+_MARKUP = re.compile(r"<\s*/?\s*(script|html|body|iframe|img|div|style|svg)\b", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"\[(insert|your|name|topic|todo)\b[^\]]*\]|<(insert|your)\b[^>]*>|lorem ipsum", re.IGNORECASE
 )
+# Words that come from prompts (ours, or one that a document smuggles in) and have no business in a text.
 _LEAKED = re.compile(
-    r"hard[ _-]?negative|positive[ _]document|user_query|you are an expert in|write a short passage|"
-    r"</?think>|<\|im_|\bjson\b",
+    r"hard[ _-]?negative|positive[ _]document|user_query|you are an (expert|editor) who|write a short passage|"
+    r"grade_\d|(ignore|disregard|forget) (all |any )?(the |your )?(previous|prior|above|earlier) instructions|"
+    r"system prompt|</?think>|<\|im_|\bjson\b",
     re.IGNORECASE,
 )
 
 
-def judge_reply(
-    completion: Completion, reply_type: type[BaseModel], query: str, positive: str, siblings: Iterable[str]
-) -> tuple[str, str, str, str]:
-    """The state of a reply: (state, detail, text, reflection); the texts are empty unless the state is `ok`.
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A text that a new one must not copy, and the share of n-grams from which on it would.
+
+    `name` says which one it is.
+    """
+
+    name: str
+    text: str
+    share: float = COPY_SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """State of one text: `detail` says what is wrong with it; `text` is empty unless the state is `ok`."""
+
+    state: str
+    detail: str = ""
+    text: str = ""
+
+
+def parse_reply(completion: Completion, reply_type: type[BaseModel]) -> BaseModel | Judged:
+    """The typed reply, or the state of a reply that is none."""
+    if completion.finish == "length":
+        return Judged("truncated", "the reply hit max_tokens")
+    if completion.finish != "stop":
+        return Judged("failed", f"{completion.finish}: {completion.detail}")
+    if _REFUSAL.search(completion.text):
+        return Judged("refused", "the model declined")
+    try:
+        return reply_type.model_validate(
+            json.loads(completion.text, object_pairs_hook=_each_key_once, parse_constant=_no_constant)
+        )
+    except (ValidationError, ValueError, RecursionError) as error:
+        return Judged("invalid", str(error).splitlines()[0])
+
+
+def judge_text(raw: str, query: str, positive: str, others: Iterable[Other]) -> Judged:
+    """The state of one text of a reply.
 
     Args:
-        completion: what the engine returned.
-        reply_type: the schema the engine was held to.
+        raw: the text, as written.
         query: text of the query.
-        positive: text of the positive.
-        siblings: texts already accepted for the same (query, positive).
+        positive: text of the positive; what stands in it can be no leak, and its language is the right one.
+        others: what the text must not copy.
     """
-    if completion.finish == "length":
-        return "truncated", "the reply hit max_tokens", "", ""
-    if completion.finish != "stop":
-        return "failed", completion.finish if completion.finish == "too_long" else completion.detail, "", ""
-    try:
-        reply = reply_type.model_validate(json.loads(completion.text, object_pairs_hook=_each_key_once)).model_dump()
-    except (ValidationError, ValueError, RecursionError) as error:
-        return "invalid", str(error).splitlines()[0], "", ""
-    text = " ".join(reply["passage"].split())
-    state, detail = _judge_text(text, query, positive, siblings)
-    if state != "ok":
-        return state, detail, "", ""
-    return "ok", "", text, storable(" ".join(str(reply.get("reasoning", "")).split()))
+    text = " ".join(raw.split())
+    words = normalise(text).split()
+    if _REFUSAL.search(text):
+        return Judged("refused", "the model declined")
+    if _BROKEN.search(text) or _MOJIBAKE.search(text):
+        return Judged("degenerate", "broken characters")
+    if len(words) < MIN_WORDS and normalise(query) != " ".join(words):
+        return Judged("degenerate", f"fewer than {MIN_WORDS} words")
+    if normalise(query) == " ".join(words) or _overlap(words, query) >= COPY_SHARE:
+        return Judged("copied", "the query itself")
+    if what := _defect(text, words, query, positive):
+        return Judged("degenerate", what)
+    for other in others:
+        if _overlap(words, other.text) >= other.share:
+            return Judged("copied", other.name)
+    return Judged("ok", "", text)
 
 
 def storable(text: str) -> str:
     """Text that UTF-8 can hold: a lone surrogate, which JSON can smuggle in, becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _defect(text: str, words: Sequence[str], query: str, positive: str) -> str:
+    if match := _PLACEHOLDER.search(text):
+        return f"placeholder {match.group(0)!r}"
+    if match := _MARKUP.search(text):
+        return f"markup {match.group(0)!r}"
+    known = f"{query} {positive}".casefold()
+    for match in _LEAKED.finditer(text):
+        # The corpus itself may speak of such things; an injected instruction is one even if the corpus holds it.
+        if "instructions" in match.group(0).casefold() or match.group(0).casefold() not in known:
+            return f"leaked instruction {match.group(0)!r}"
+    if _repetition(words) > _LOOP_SHARE:
+        return "repeats itself"
+    if len(words) > max(_LONG, _TOO_LONG * len(positive.split())):
+        return "far longer than the positive"
+    expected, found = language_of(positive), language_of(text)
+    if expected and found and expected != found:
+        return f"language {found}, expected {expected}"
+    return ""
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,44 +144,29 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _judge_text(text: str, query: str, positive: str, siblings: Iterable[str]) -> tuple[str, str]:
-    words = normalise(text).split()
-    if _REFUSAL.search(text):
-        return "refused", "the model declined"
-    if _BROKEN.search(text):
-        return "degenerate", "broken characters"
-    if words and normalise(query) == " ".join(words):
-        return "copied", "the query itself"
-    if len(words) < MIN_WORDS:
-        return "degenerate", f"fewer than {MIN_WORDS} words"
-    if match := _PLACEHOLDER.search(text):
-        return "degenerate", f"placeholder {match.group(0)!r}"
-    for match in _LEAKED.finditer(text):
-        # The corpus itself may speak of such things; only words that come from the prompt alone are leaks.
-        if match.group(0).casefold() not in f"{query} {positive}".casefold():
-            return "degenerate", f"leaked instruction {match.group(0)!r}"
-    if _repetition(words) > _LOOP_SHARE:
-        return "degenerate", "repeats itself"
-    if _overlap(words, normalise(positive).split()) >= _COPY_SHARE:
-        return "copied", "the positive"
-    if any(_overlap(words, normalise(other).split()) >= _COPY_SHARE for other in siblings):
-        return "copied", "another draft for the same pair"
-    return "ok", ""
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
-def _grams(words: list[str], n: int) -> list[tuple[str, ...]]:
+def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
     return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
 
 
-def _overlap(words: list[str], other: list[str]) -> float:
+@functools.lru_cache(maxsize=1024)
+def _gram_set(text: str) -> frozenset[tuple[str, ...]]:
+    """The n-grams of a text that many others are compared with."""
+    return frozenset(_grams(normalise(text).split(), _GRAM))
+
+
+def _overlap(words: Sequence[str], other: str) -> float:
     """Share of the n-grams of `words` that stand in `other`."""
-    grams = _grams(words, _COPY_GRAM)
-    theirs = set(_grams(other, _COPY_GRAM))
+    grams = _grams(words, _GRAM)
+    theirs = _gram_set(other)
     return sum(gram in theirs for gram in grams) / len(grams) if grams else 0.0
 
 
-def _repetition(words: list[str]) -> float:
+def _repetition(words: Sequence[str]) -> float:
     """Share of the n-grams that are not the first of their kind."""
-    counts = Counter(_grams(words, _LOOP_GRAM))
+    counts = Counter(_grams(words, _GRAM))
     total = sum(counts.values())
     return 1 - len(counts) / total if total else 0.0

@@ -1,13 +1,10 @@
 """Hybrid sampling (SyNeg): every (query, positive) gets both kinds of negatives, at instance level."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
-from syneg_data.collection import Collection
-from syneg_data.mixing.selection import Mixed, Shortage, mix_pairs
-from syneg_data.records import Verdict
+from syneg_data.mixing.selection import Material, Mixed, Shortage, mix_pairs
 from syneg_data.spec import Spec
 
 
@@ -18,12 +15,15 @@ class Hybrid(Spec):
     synthetic: int = Field(1, ge=1, description="synthetic negatives per pair")
     mined: int = Field(2, ge=1, description="mined negatives per pair")
     shortage: Shortage = Field("drop", description="a pair with too few: drop it (counted), or fail the build")
+    restyled: float = Field(
+        0.5, ge=0, le=1, description="share of the pairs with a restyled positive whose example takes it"
+    )
 
     @property
     def negatives(self) -> int:
         """Negatives per example."""
         return self.synthetic + self.mined
 
-    def mix(self, collection: Collection, kept: Sequence[Verdict]) -> Mixed:
+    def mix(self, material: Material) -> Mixed:
         """Choose the negatives of every pair."""
-        return mix_pairs(collection, kept, self.synthetic, self.mined, self.shortage)
+        return mix_pairs(material, self.synthetic, self.mined, self.shortage, self.restyled)

@@ -1,13 +1,10 @@
 """Mined negatives alone: what everybody does, and what synthetic ones have to beat."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
-from syneg_data.collection import Collection
-from syneg_data.mixing.selection import Mixed, Shortage, mix_pairs
-from syneg_data.records import Verdict
+from syneg_data.mixing.selection import Material, Mixed, Shortage, mix_pairs
 from syneg_data.spec import Spec
 
 
@@ -17,12 +14,15 @@ class MinedOnly(Spec):
     kind: Literal["mined_only"]
     mined: int = Field(3, ge=1, description="mined negatives per pair")
     shortage: Shortage = Field("drop", description="a pair with too few: drop it (counted), or fail the build")
+    restyled: float = Field(
+        0.5, ge=0, le=1, description="share of the pairs with a restyled positive whose example takes it"
+    )
 
     @property
     def negatives(self) -> int:
         """Negatives per example."""
         return self.mined
 
-    def mix(self, collection: Collection, kept: Sequence[Verdict]) -> Mixed:
+    def mix(self, material: Material) -> Mixed:
         """Choose the negatives of every pair."""
-        return mix_pairs(collection, kept, 0, self.mined, self.shortage)
+        return mix_pairs(material, 0, self.mined, self.shortage, self.restyled)

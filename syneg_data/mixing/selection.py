@@ -1,12 +1,14 @@
 """What every kind of mixing shares: candidates dealt to pairs, shortage, and the examples that come of it."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from syneg_data.collection import Collection
 from syneg_data.errors import GateError
 from syneg_data.records import Example, Verdict
+from syneg_data.spec import seed_of
 
 Shortage = Literal["drop", "fail"]
 
@@ -19,18 +21,37 @@ class Mixed:
     rejected: dict[str, int] = field(default_factory=dict)
 
 
-def mix_pairs(collection: Collection, kept: Sequence[Verdict], synthetic: int, mined: int, shortage: Shortage) -> Mixed:
+@dataclass(frozen=True)
+class Material:
+    """What mixing chooses from.
+
+    Attributes:
+        collection: queries and positives.
+        kept: the candidates that the gate kept.
+        restyled: (query_id, positive_id) -> document that says the same in the model's words.
+        seed: of the recipe.
+    """
+
+    collection: Collection
+    kept: Sequence[Verdict]
+    restyled: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    seed: int = 0
+
+
+def mix_pairs(material: Material, synthetic: int, mined: int, shortage: Shortage, restyled: float) -> Mixed:
     """Give each (query, positive) `synthetic` negatives written for it and `mined` of its query's own.
 
     Synthetic ones come in the order of their slots, mined ones hardest first (relevance desc, doc_id asc). The pairs
-    of one query are dealt its mined candidates in turn, so that no two of them share one.
+    of one query are dealt its mined candidates in turn, so that no two of them share one. A share `restyled` of the
+    pairs that have a restyled positive, drawn by seed, gets it in place of the original.
 
     Raises:
         GateError: a pair has too few and `shortage` is `fail`.
     """
     written: dict[tuple[str, str | None], list[Verdict]] = {}
     retrieved: dict[str, list[Verdict]] = {}
-    for verdict in kept:
+    collection = material.collection
+    for verdict in material.kept:
         if verdict.origin == "synthetic":
             written.setdefault((verdict.query_id, verdict.positive_id), []).append(verdict)
         else:
@@ -53,7 +74,10 @@ def mix_pairs(collection: Collection, kept: Sequence[Verdict], synthetic: int, m
             if reason:
                 rejected[reason] = rejected.get(reason, 0) + 1
             else:
-                examples.append(_example(query_id, positive_id, [*own, *dealt]))
+                version = material.restyled.get((query_id, positive_id))
+                chance = random.Random(seed_of("restyled", material.seed, query_id, positive_id)).random()
+                chosen = version if version is not None and chance < restyled else positive_id
+                examples.append(_example(query_id, chosen, [*own, *dealt]))
     return Mixed(examples, rejected)
 
 

@@ -28,6 +28,26 @@ def generate_entry(final: Sequence[Generation]) -> dict[str, Any]:
     return _entry("draft", kept, states - failed, failed)
 
 
+def restyle_entry(final: Sequence[Generation], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Written positives by the state of their last attempt; under `relevance`, what the gate says of those that came.
+
+    A written positive is kept if the gate would call it a false negative, which is to say: relevant.
+    """
+    entry = generate_entry(final)
+    lost = Counter(
+        v.reason if v.verdict in ("duplicate", "failed") or v.reason.startswith("critique") else "less_relevant"
+        for v in verdicts
+        if not still_relevant(v)
+    )
+    entry["relevance"] = _entry("draft", len(verdicts) - lost.total(), lost, Counter())
+    return entry
+
+
+def still_relevant(verdict: Verdict) -> bool:
+    """Whether the gate finds a written positive as relevant as the rule asks of a positive."""
+    return verdict.verdict == "false_negative" and not verdict.reason.startswith("critique")
+
+
 def validate_entry(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Candidates by the gate's verdict; the reason of a rejection is the verdict itself."""
     counts = Counter(verdict.verdict for verdict in verdicts)
@@ -46,17 +66,30 @@ def mix_entry(kept: Sequence[Verdict], examples: Sequence[Example], rejected: Ma
     return entry
 
 
-def tokens_entry(rows: Iterable[Generation]) -> dict[str, Any]:
-    """Tokens read, written and cached; and those written for attempts that were not `ok`, by state."""
+def tokens_entry(rows: Iterable[Generation], final: Sequence[Generation]) -> dict[str, Any]:
+    """Tokens read, written and cached, by role too; those written for replies that were not `ok`, by state.
+
+    `per_accepted` is what one draft that passed the checks of its reply cost, all attempts and critiques included: the
+    tokens written for it, null where none passed.
+    """
     totals = {"in": 0, "out": 0, "cached": 0}
+    roles: dict[str, int] = {}
     wasted: Counter[str] = Counter()
     for row in rows:
         totals["in"] += row.tokens_in
         totals["out"] += row.tokens_out
         totals["cached"] += row.tokens_cached
+        roles[row.role] = roles.get(row.role, 0) + row.tokens_out
         if row.state != "ok":
             wasted[row.state] += row.tokens_out
-    return {**totals, "wasted": dict(sorted(wasted.items()))}
+    accepted = sum(row.state == "ok" for row in final)
+    return {
+        **totals,
+        "cached_share": round(totals["cached"] / totals["in"], 4) if totals["in"] else None,
+        "out_by_role": dict(sorted(roles.items())),
+        "wasted": dict(sorted(wasted.items())),
+        "per_accepted": round(totals["out"] / accepted, 1) if accepted else None,
+    }
 
 
 def check_balance(stages: Mapping[str, Any]) -> None:
@@ -71,6 +104,8 @@ def check_balance(stages: Mapping[str, Any]) -> None:
 
     if "validate" in stages:
         assert stages["validate"]["in"] == kept("mine") + kept("generate"), f"the gate lost candidates: {stages}"
+    if "restyle" in stages:
+        assert stages["restyle"]["relevance"]["in"] == kept("restyle"), f"the gate lost written positives: {stages}"
     if "mix" in stages:
         assert stages["mix"]["in"] == kept("validate"), f"mixing lost candidates: {stages}"
         assert stages["mix"]["pairs"]["in"] == kept("load"), f"mixing lost pairs: {stages}"

@@ -24,9 +24,10 @@ def query_story(folder: Path, query_id: str) -> dict[str, Any]:
     generations = _rows(folder, "generations", query_id)
     written = {}
     for row in generations:
-        if row["state"] == "ok":
+        if row["state"] == "ok" and row["role"] != "critique":
             reply = json.loads(row["reply"])
-            written[row["positive_id"], row["strategy"], row["slot"]] = reply["passage"]
+            text = reply.get("passage") or reply.get(f"grade_{row['grade']}", "")
+            written[row["positive_id"], row["strategy"], row["slot"]] = text
     candidates = _rows(folder, "candidates", query_id)
     for row in candidates:
         key = (row["positive_id"], *(_draft_of(row)))

@@ -102,6 +102,10 @@ def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None
             f"this run: {run['engine_requests']} asked of the engine, {run['replies_reused']} replies from the store",
             markup=False,
         )
+        if critic := report.get("critic"):
+            verdict = "passed" if critic["passed"] else "FAILED, so it judged no draft"
+            accuracy = f"balanced accuracy {critic['balanced_accuracy']} on {critic['cases']} texts"
+            console.print(f"the critic's exam: {accuracy}: {verdict}", markup=False)
     seconds = ", ".join(f"{stage} {_duration(value)}" for stage, value in run["seconds"].items())
     console.print(f"time: {seconds}", markup=False)
     if folder is not None:
@@ -131,7 +135,10 @@ def print_story(story: dict[str, Any]) -> None:
     console.print(table)
     for row in story["generations"]:
         asked = "; ".join(f"{a['axis']}: {a['value']}" for a in row["attributes"])
-        head = f"draft {row['slot']} by {row['strategy']}, attempt {row['attempt']}: {row['state']}"
+        what = "critique of draft" if row["role"] == "critique" else "draft"
+        head = (
+            f"{what} {row['slot']} by {row['strategy']}, round {row['round']}, attempt {row['attempt']}: {row['state']}"
+        )
         console.print(Text(f"{head} ({row['tokens_in']} tokens in, {row['tokens_out']} out; {asked})"))
         console.print(Text(f"  {_short(row['reply'], 600)}"))
 

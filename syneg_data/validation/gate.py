@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syneg_data.collection import Collection, normalise
 from syneg_data.records import Hit, Score, Verdict
@@ -17,7 +17,10 @@ _DECIMALS = 5  # scores are rounded before they are compared or stored
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A candidate as the gate sees it; `refused` names a reason that needs no score (such as a duplicate)."""
+    """A candidate as the gate sees it.
+
+    `refused` is a reason that needs no score (a duplicate, the critic's word), and `verdict` what it makes of it.
+    """
 
     query_id: str
     positive_id: str | None
@@ -25,6 +28,7 @@ class Subject:
     origin: str
     sources: tuple[Hit, ...]
     refused: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,9 @@ class Gate:
             tables.append(dict(zip(pairs, (round(s, _DECIMALS) for s in judge.score(texts)), strict=True)))
         floors = {q: self._floor(collection, tables[cheapest], q) for q in query_ids}
         return [
-            self._refusal(subject) if subject.refused else self._verdict(collection, tables, cheapest, floors, subject)
+            _row(subject, None, None, (), subject.verdict, subject.refused)
+            if subject.refused
+            else self._verdict(collection, tables, cheapest, floors, subject)
             for subject in subjects
         ]
 
@@ -73,9 +79,6 @@ class Gate:
         if any(math.isnan(value) for value in values):
             return math.nan
         return values[math.ceil(PERCENTILE * len(values)) - 1] if values else -math.inf
-
-    def _refusal(self, subject: Subject) -> Verdict:
-        return _row(subject, None, None, (), "duplicate", subject.refused)
 
     def _verdict(
         self,
@@ -156,7 +159,5 @@ def mark_duplicates(collection: Collection, synthetic: Sequence[Subject], texts:
         text = normalise(texts[subject.doc_id])
         refused = "text_of_document" if text in corpus else "text_of_synthetic" if text in seen else ""
         seen.add(text)
-        marked.append(
-            Subject(subject.query_id, subject.positive_id, subject.doc_id, subject.origin, subject.sources, refused)
-        )
+        marked.append(replace(subject, refused=refused, verdict="duplicate") if refused else subject)
     return marked

@@ -1,0 +1,38 @@
+"""The models that a recipe names, found on this machine or fetched, and checked against each other."""
+
+from collections.abc import Sequence
+
+from syneg_data.errors import InputError
+from syneg_data.recipe import RecipeFile
+from syneg_data.references import Model, Resolved
+
+
+def resolve_models(file: RecipeFile, steps: Sequence[str]) -> dict[str, Resolved]:
+    """Every model that `steps` need on this machine, by where the recipe names it.
+
+    Raises:
+        InputError: a model is broken, or a reranker is the very model that mined the candidates.
+        UnavailableError: a model cannot be fetched.
+    """
+    recipe = file.recipe
+    named: dict[str, Model] = {}
+    if "mine" in steps:
+        for i, miner in enumerate(recipe.mining):
+            if (reference := miner.model_reference()) is not None:
+                named[f"mining[{i}]"] = reference
+    engine = recipe.generation.engine if recipe.generation is not None and "generate" in steps else None
+    if engine is not None and (reference := engine.model_reference()) is not None:
+        named["generation.engine"] = reference
+    if "validate" in steps:
+        for i, reranker in enumerate(recipe.validation.rerankers):
+            named[f"validation.rerankers[{i}]"] = reranker.model
+    models = {role: reference.resolve() for role, reference in named.items()}
+    miners = {model.digest: role for role, model in models.items() if role.startswith("mining")}
+    for i, reranker in enumerate(recipe.validation.rerankers):
+        role = f"validation.rerankers[{i}]"
+        if role in models and models[role].digest in miners and not reranker.allow_same_model:
+            raise InputError(
+                f"{file.path}: {role}.model: the same model as {miners[models[role].digest]}; a model cannot check "
+                "its own candidates: choose another, or set allow_same_model: true"
+            )
+    return models
