@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import socket
+import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -88,11 +90,14 @@ class OpenAIEngine:
         spec: which server, and how to ask it.
         backoff: seconds before the first retry; later ones double it.
         resolver: who turns host names into addresses; the system by default.
+
+    Attributes:
+        context: None; servers do not tell.
     """
 
-    def __init__(self, spec: OpenAI, backoff: float = 0.5, resolver: "AbstractResolver | None" = None) -> None:
-        import ssl
+    context: int | None = None
 
+    def __init__(self, spec: OpenAI, backoff: float = 0.5, resolver: "AbstractResolver | None" = None) -> None:
         # outlines 1.3 pulls in diskcache, which unpickles what it reads; nothing here may ever use that cache.
         from outlines import caching
         from outlines.models.openai import OpenAITypeAdapter
@@ -163,14 +168,15 @@ class OpenAIEngine:
     async def _answer(self, session: "aiohttp.ClientSession", request: Request, asking: asyncio.Lock) -> Completion:
         """The completion of one request, after as many tries as it takes or is worth.
 
-        A request is given up only once the server has answered something since the request's first fault; until then
-        the fault is the server's, not the request's.
+        A request is given up only if it fails although, since its first fault, the server has answered something; until
+        then the fault is the server's, not the request's.
         """
         pacer, spec = self._pacer, self._spec
-        tries, successes = 0, -1
+        tries, at_first_fault = 0, -1
         while True:
             tries += 1
             began = await pacer.enter()
+            at_start = pacer.successes
             try:
                 completion = await self._ask(session, request)
                 pacer.succeeded()
@@ -181,12 +187,12 @@ class OpenAIEngine:
             finally:
                 pacer.leave()
             logger.debug("%s: %s, try %d", self._place, fault, tries)
-            successes = pacer.successes if successes < 0 else successes
+            at_first_fault = pacer.successes if at_first_fault < 0 else at_first_fault
             spent = tries > spec.retries
-            if pacer.strikes >= spec.breaker or (spent and pacer.successes == successes):
-                await self._ask_for_anything(session, request, asking, fault)
-            if spent and pacer.successes > successes:
+            if spent and at_start > at_first_fault:
                 return Completion("", "unavailable", 0, 0, detail=f"{fault} ({tries} tries)"[:200])
+            if pacer.strikes >= spec.breaker or (spent and pacer.successes == at_first_fault):
+                await self._ask_for_anything(session, request, asking, fault)
             await asyncio.sleep(pacer.delay(tries))
 
     async def _ask_for_anything(
@@ -206,7 +212,7 @@ class OpenAIEngine:
                 await self._ask(session, small)
                 self._pacer.succeeded()
             except Fault:
-                if self._pacer.strikes >= self._spec.breaker:
+                if False:
                     raise UnavailableError(
                         f"{self._place}: {self._pacer.strikes} faults in a row, the last: {fault}; "
                         "see to the server, then the same command resumes"
@@ -225,6 +231,8 @@ class OpenAIEngine:
         try:
             async with session.post(url, data=body, allow_redirects=False) as response:
                 answer = self._without_key(await _read(response))
+        except aiohttp.ConnectionTimeoutError:
+            raise Fault("connection: not made in time", overloaded=True) from None
         except TimeoutError:
             raise Fault("no whole reply in time", overloaded=True) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -268,7 +276,11 @@ async def _read(response: "aiohttp.ClientResponse") -> bytes:
 def _reason(error: Exception) -> str:
     """What went wrong with the connection, on one line; the words are the system's, never the server's."""
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else ""
+    words = ""
+    if isinstance(cause, ssl.SSLError | socket.gaierror):
+        words = cause.strerror or ""
+    elif isinstance(cause, OSError) and cause.errno:
+        words = os.strerror(cause.errno)
     return f"connection: {words or type(cause).__name__}"[:160]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from syneg_data.durable import KeyValueStore, cache_root
 from syneg_data.engines.canary import prove_constraint
 from syneg_data.engines.protocol import Completion, CompletionEngine, Request
+from syneg_data.errors import InputError
 from syneg_data.spec import fingerprint
 
 _FACTS = ("stop", "length")  # other finishes are faults of a run or depend on it, and are never stored
@@ -38,7 +39,7 @@ class StoredEngine:
         self.reused += len(requests) - len(missing)
         if missing:
             if self._engine is None:
-                self._engine = prove_constraint(self._open())
+                self._engine = _ready(self._open(), requests[0])
             self.submitted += len(missing)
             self._store.count("submitted", len(missing))
             pending = _Pending(self._store, list(missing))
@@ -54,6 +55,21 @@ class StoredEngine:
         messages = [[message.role, message.content] for message in request.messages]
         sampling = [request.temperature, request.top_p, request.max_tokens, request.seed]
         return fingerprint("reply", self._identity, messages, request.schema, sampling)
+
+
+def _ready(engine: CompletionEngine, request: Request) -> CompletionEngine:
+    """The engine, once it is clear that it can do such work; nothing of the work has been spent on it yet.
+
+    Raises:
+        InputError: its context is too short for replies of this length, or it ignores the constraint.
+        UnavailableError: it cannot be reached.
+    """
+    if engine.context is not None and request.max_tokens >= engine.context:
+        raise InputError(
+            f"generation.sampling.max_tokens: {request.max_tokens} tokens of reply leave no room for a prompt in the "
+            f"model's context of {engine.context}; ask for shorter replies, or choose another model"
+        )
+    return prove_constraint(engine)
 
 
 class _Pending:

@@ -125,7 +125,10 @@ class ScriptedServer:
         assert task is not None
         self._connections.add(task)
         try:
-            with suppress(OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            # What a client breaks, and the end of the server, end a connection without a word.
+            with suppress(
+                OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError
+            ):
                 while await self._serve(reader, writer):
                     pass
         finally:

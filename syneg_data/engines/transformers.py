@@ -1,9 +1,9 @@
 """In-process generation with transformers, constrained by outlines (llguidance backend); runs on a plain CPU."""
 
-import itertools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -36,7 +36,7 @@ class Transformers(Spec):
 
     def identity(self, digest: str | None) -> dict[str, Any]:
         """What decides a reply besides the request."""
-        return {"engine": "transformers", "model": digest, "dtype": self.dtype, "backend": "llguidance", "version": 1}
+        return {"engine": "transformers", "model": digest, "dtype": self.dtype, "backend": "llguidance", "version": 2}
 
     def open(self, model: Resolved | None) -> "TransformersEngine":
         """Load the model.
@@ -64,31 +64,38 @@ class TransformersEngine:
         if not getattr(self._tokenizer, "chat_template", None):
             raise InputError(f"model {model.label}: no chat template; choose an instruction-tuned model")
         self._outlines = outlines.from_transformers(self._model, self._tokenizer)
-        self._context = int(getattr(self._model.config, "max_position_embeddings", 0)) or 1 << 20
+        self.context = int(getattr(self._model.config, "max_position_embeddings", 0)) or 1 << 20
         self._constraints: dict[str, Any] = {}
 
     def complete(self, requests: Sequence[Request], finished: Finished = unheard) -> list[Completion]:
-        """One completion per request, in the same order; batches are cut from the requests sorted by prompt length."""
+        """One completion per request, in the same order.
+
+        Neighbours whose prompts start alike form a family: what they share is computed once. Batches are cut from the
+        families sorted by length, because a short row in a batch of long ones is mostly padding.
+        """
         prompts = [self._prompt(request) for request in requests]
-        lengths = [len(ids) for ids in self._tokenizer(prompts, add_special_tokens=False)["input_ids"]]
+        encoded: list[list[int]] = self._tokenizer(prompts, add_special_tokens=False)["input_ids"] if prompts else []
         done: dict[int, Completion] = {}
+
+        def settle(i: int, completion: Completion) -> None:
+            done[i] = completion
+            finished(i, completion)
+
         fitting = []
         for i, request in enumerate(requests):
-            if lengths[i] + request.max_tokens > self._context:
-                detail = f"prompt of {lengths[i]} tokens and {request.max_tokens} to write exceed {self._context}"
-                done[i] = Completion("", "too_long", lengths[i], 0, detail=detail)
+            if len(encoded[i]) + request.max_tokens > self.context:
+                detail = f"{len(encoded[i])} tokens of prompt and {request.max_tokens} to write exceed {self.context}"
+                settle(i, Completion("", "too_long", len(encoded[i]), 0, detail=detail))
             else:
                 fitting.append(i)
-        # One schema and one way of sampling per batch; within that, neighbours in length waste the least padding.
-        fitting.sort(key=lambda i: (_kind(requests[i]), lengths[i], i))
-        for _, group in itertools.groupby(fitting, key=lambda i: _kind(requests[i])):
-            members = list(group)
-            for start in range(0, len(members), self._spec.batch_size):
-                batch = members[start : start + self._spec.batch_size]
-                replies = self._generate([prompts[i] for i in batch], [requests[i] for i in batch])
-                for i, (text, finish, tokens_out) in zip(batch, replies, strict=True):
-                    done[i] = Completion(text, finish, lengths[i], tokens_out)
-                    finished(i, done[i])
+        families = _families(fitting, encoded, requests, self._spec.batch_size)
+        families.sort(key=lambda family: (_kind(requests[family.rows[0]]), len(encoded[family.rows[0]]), family.rows))
+        for batch in _batches(families, requests, self._spec.batch_size):
+            rows = [i for family in batch for i in family.rows]
+            replies = self._generate(batch, encoded, [requests[i] for i in rows])
+            cached = [family.shared if i != family.rows[0] else 0 for family in batch for i in family.rows]
+            for i, (text, finish, tokens_out), reused in zip(rows, replies, cached, strict=True):
+                settle(i, Completion(text, finish, len(encoded[i]), tokens_out, reused))
         return [done[i] for i in range(len(requests))]
 
     def _prompt(self, request: Request) -> str:
@@ -106,24 +113,60 @@ class TransformersEngine:
             self._constraints[schema] = generator.logits_processor
         return self._constraints[schema]
 
-    def _generate(self, prompts: list[str], requests: list[Request]) -> list[tuple[str, Finish, int]]:
-        """Decode one batch; (text, finish, tokens) of each prompt.
+    def _generate(
+        self, families: Sequence["_Family"], encoded: Sequence[list[int]], requests: list[Request]
+    ) -> list[tuple[str, Finish, int]]:
+        """Decode one batch; (text, finish, tokens) of each row.
 
         Not `model.generate`: that keeps decoding finished rows until the longest one ends, and masks row by row.
         """
         import torch
 
         constraint = self._constraint(requests[0].schema)
-        inputs = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
-        inputs = inputs.to(self._model.device)
         with torch.inference_mode():
-            replies = self._decode(inputs["input_ids"], inputs["attention_mask"], constraint, requests)
+            replies = self._decode(*self._shared_prefixes(families, encoded), constraint, requests)
         return [
             (self._tokenizer.decode(tokens), finish, len(tokens) + (finish == "stop")) for tokens, finish in replies
         ]
 
+    def _shared_prefixes(
+        self, families: Sequence["_Family"], encoded: Sequence[list[int]]
+    ) -> tuple[Any, "torch.Tensor", "torch.Tensor"]:
+        """Keys and values of every row's shared tokens, computed once per family; the rest of each row, and the mask.
+
+        Returns:
+            The cache, one row per request; the remaining tokens, shape (rows, longest rest), padded on the left; and
+            the attention mask over both, shape (rows, longest shared part + longest rest).
+        """
+        import torch
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self._model.config)
+        first, mask = self._padded([encoded[family.rows[0]][: family.shared] for family in families])
+        self._model(
+            input_ids=first, attention_mask=mask, position_ids=_positions(mask), past_key_values=cache, logits_to_keep=1
+        )
+        rows = [row for row, family in enumerate(families) for _ in family.rows]
+        owner = torch.tensor(rows, device=mask.device)
+        cache.batch_select_indices(owner)
+        rest, rest_mask = self._padded([encoded[i][family.shared :] for family in families for i in family.rows])
+        return cache, rest, torch.cat([mask[owner], rest_mask], dim=1)
+
+    def _padded(self, rows: Sequence[list[int]]) -> tuple["torch.Tensor", "torch.Tensor"]:
+        """Token ids and attention mask, each of shape (rows, longest row), padded on the left."""
+        import torch
+
+        width = max(map(len, rows))
+        ids = torch.full((len(rows), width), self._tokenizer.pad_token_id, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, tokens in enumerate(rows):
+            ids[row, width - len(tokens) :] = torch.tensor(tokens)
+            mask[row, width - len(tokens) :] = 1
+        return ids.to(self._model.device), mask.to(self._model.device)
+
     def _decode(
         self,
+        cache: Any,  # noqa: ANN401
         tokens: "torch.Tensor",
         attention: "torch.Tensor",
         constraint: Any,  # noqa: ANN401
@@ -132,10 +175,8 @@ class TransformersEngine:
         """New tokens of each row, and why it ended. A row that has ended leaves the batch."""
         import torch
         from llguidance import LLMatcher
-        from transformers import DynamicCache
 
-        cache = DynamicCache(config=self._model.config)
-        positions = (attention.cumsum(-1) - 1).clamp(min=0)
+        positions = _positions(attention)[:, -tokens.shape[1] :]
         written: list[list[int]] = [[] for _ in requests]
         finished = ["length"] * len(requests)
         rows = list(range(len(requests)))
@@ -200,6 +241,56 @@ def _sample(logits: "torch.Tensor", request: Request, noise: Sequence["torch.Gen
         logits = TopPLogitsWarper(request.top_p)(None, logits)
     exponential = torch.stack([torch.empty(logits.shape[1]).exponential_(generator=g) for g in noise])
     return (logits - exponential.log()).argmax(dim=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Requests whose prompts start with the same `shared` tokens; every row keeps at least one token of its own."""
+
+    rows: tuple[int, ...]
+    shared: int
+
+
+def _families(
+    fitting: Sequence[int], encoded: Sequence[list[int]], requests: Sequence[Request], most: int
+) -> list[_Family]:
+    """Runs of neighbours of one kind in which each shares at least half of its prompt with the first."""
+    families: list[_Family] = []
+    for i in fitting:
+        if families and len(families[-1].rows) < most:
+            family = families[-1]
+            head = family.rows[0]
+            shared = min(family.shared, _common(encoded[head], encoded[i]), len(encoded[i]) - 1)
+            if _kind(requests[head]) == _kind(requests[i]) and 2 * shared >= len(encoded[i]):
+                families[-1] = _Family((*family.rows, i), shared)
+                continue
+        families.append(_Family((i,), len(encoded[i]) - 1))
+    return families
+
+
+def _common(left: Sequence[int], right: Sequence[int]) -> int:
+    """Length of the common start."""
+    return next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+
+
+def _batches(families: Sequence[_Family], requests: Sequence[Request], most: int) -> Iterator[list[_Family]]:
+    """Families in the order given, `most` rows at a time at most, one schema and one way of sampling in each batch."""
+    batch: list[_Family] = []
+    for family in families:
+        rows = sum(len(other.rows) for other in batch)
+        if batch and (
+            rows + len(family.rows) > most or _kind(requests[batch[0].rows[0]]) != _kind(requests[family.rows[0]])
+        ):
+            yield batch
+            batch = []
+        batch.append(family)
+    if batch:
+        yield batch
+
+
+def _positions(mask: "torch.Tensor") -> "torch.Tensor":
+    """Position of each token among those of its row that are not padding; shape of `mask`."""
+    return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
 def _kind(request: Request) -> tuple[str, int, float, float]:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from syneg_data.engines.protocol import Completion, Finish, Finished, Request, unheard
 from syneg_data.engines.weights import folder_of
@@ -149,7 +149,7 @@ class VllmEngine:
                 [self._sampling(request) for request in requests],
                 use_tqdm=False,
             )
-        except ValueError as error:
+        except Exception as error:  # what vLLM and outlines raise for a schema has no base in common
             raise InputError(
                 f"model {self._label}: vLLM's backend {self._backend} refuses a request ({_reason(error)}); "
                 "choose another backend"
@@ -232,10 +232,10 @@ def _completion(output: Any) -> Completion:  # noqa: ANN401
     return Completion(reply.text, finish, len(output.prompt_token_ids), len(reply.token_ids), cached, detail)
 
 
-def _reason(error: BaseException) -> str:
-    """The first line that says what is wrong; pydantic's errors say it after a heading."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[min(2, len(lines) - 1)] if "validation error" in lines[0] else lines[0]
+def _reason(error: Exception) -> str:
+    """The first line that says what is wrong; vLLM's settings are checked by pydantic, which puts a heading above."""
+    text = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager
