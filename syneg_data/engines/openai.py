@@ -212,7 +212,7 @@ class OpenAIEngine:
                 await self._ask(session, small)
                 self._pacer.succeeded()
             except Fault:
-                if False:
+                if self._pacer.strikes >= self._spec.breaker:
                     raise UnavailableError(
                         f"{self._place}: {self._pacer.strikes} faults in a row, the last: {fault}; "
                         "see to the server, then the same command resumes"
