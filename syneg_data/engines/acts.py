@@ -78,12 +78,13 @@ class Status:
     """An answer as given: a status, a body and headers."""
 
     code: int
-    body: str = ""
+    body: str | bytes = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     async def play(self, connection: Connection, model: str) -> bool:
         """Send it."""
-        await connection.send(self.code, self.body.encode("utf-8", "surrogatepass"), self.headers)
+        body = self.body if isinstance(self.body, bytes) else self.body.encode("utf-8", "surrogatepass")
+        await connection.send(self.code, body, self.headers)
         return True
 
 

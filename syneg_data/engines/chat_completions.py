@@ -107,7 +107,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, request: 
         return Completion("", "too_long" if too_long else "rejected", 0, 0, detail=said[:_DETAIL])
     if status in _TRANSIENT or status >= 500:
         wait = retry_after(headers.get("Retry-After"))
-        if False:
+        if wait > _LONGEST_WAIT:
             raise UnavailableError(
                 f"{place}: {said}; it asks to wait {min(wait, 1e9):.0f} s; the same command resumes then"
             )

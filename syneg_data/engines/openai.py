@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import os
-import socket
 import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from syneg_data.engines.addresses import BaseUrl, guarded_resolver
+from syneg_data.engines.addresses import BaseUrl
 from syneg_data.engines.chat_completions import body_of, read_completion, read_refusal
+from syneg_data.engines.connection import open_session, read_body, reason
 from syneg_data.engines.pacing import Fault, Pacer
 from syneg_data.engines.protocol import Completion, Finished, Message, Request, unheard
 from syneg_data.errors import InputError, UnavailableError
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A reply is a few kB; more than this is a server that fills memory.
-_LARGEST_BODY = 8 * 2**20
-_CONNECT_SECONDS = 10.0
 _SHORTEST_SECRET = 8  # people set keys such as "EMPTY" for servers that want none
-# Below the 5 s after which common servers drop an idle connection, lest a request meet a closed door.
-_KEEP_ALIVE_SECONDS = 4.0
 
 
 class OpenAI(Spec):
@@ -127,7 +122,7 @@ class OpenAIEngine:
         turns = enumerate(requests)
         self._pacer.reset()
         asking = asyncio.Lock()
-        async with self._session() as session:
+        async with open_session(self._spec.timeout, self._key, self._tls, self._resolver) as session:
 
             async def work() -> None:
                 for i, request in turns:
@@ -142,28 +137,6 @@ class OpenAIEngine:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
         return [done[i] for i in range(len(requests))]
-
-    def _session(self) -> "aiohttp.ClientSession":
-        import aiohttp
-
-        connector = aiohttp.TCPConnector(
-            limit=0,  # the pacer is the limit
-            resolver=guarded_resolver(self._resolver),
-            use_dns_cache=False,  # a server that comes back may have moved
-            ssl=self._tls or True,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        )
-        # No compression, so that the bound on a body is a bound on memory.
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "syneg-data"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        return aiohttp.ClientSession(
-            connector=connector,
-            headers=headers,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._spec.timeout, sock_connect=_CONNECT_SECONDS),
-        )
 
     async def _answer(self, session: "aiohttp.ClientSession", request: Request, asking: asyncio.Lock) -> Completion:
         """The completion of one request, after as many tries as it takes or is worth.
@@ -230,13 +203,13 @@ class OpenAIEngine:
         url = f"{self._spec.base_url}/chat/completions"
         try:
             async with session.post(url, data=body, allow_redirects=False) as response:
-                answer = self._without_key(await _read(response))
+                answer = self._without_key(await read_body(response))
         except aiohttp.ConnectionTimeoutError:
             raise Fault("connection: not made in time", overloaded=True) from None
         except TimeoutError:
             raise Fault("no whole reply in time", overloaded=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Fault(_reason(error)) from None
+            raise Fault(reason(error)) from None
         if response.status != 200:
             return read_refusal(response.status, response.headers, answer, request, self._place)
         completion, served = read_completion(answer, request)
@@ -261,27 +234,6 @@ class OpenAIEngine:
         if schema not in self._constraints:
             self._constraints[schema] = self._adapter.format_output_type(JsonSchema(schema))
         return self._constraints[schema]
-
-
-async def _read(response: "aiohttp.ClientResponse") -> bytes:
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > _LARGEST_BODY:
-            response.close()
-            raise Fault(f"an answer of more than {_LARGEST_BODY} bytes")
-    return bytes(body)
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong with the connection, on one line; the words are the system's, never the server's."""
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    words = ""
-    if isinstance(cause, ssl.SSLError | socket.gaierror):
-        words = cause.strerror or ""
-    elif isinstance(cause, OSError) and cause.errno:
-        words = os.strerror(cause.errno)
-    return f"connection: {words or type(cause).__name__}"[:160]
 
 
 def _key(variable: str) -> str:

@@ -27,15 +27,12 @@ _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB; read on CPUs only
 }
+_REASON_CHARACTERS = 240  # some reasons go on with a page of advice
 _FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length"}
 
 
 class Vllm(Spec):
     """A causal language model in this process, served by vLLM: continuous batches, shared prefixes computed once."""
-
-    # Pairs per chunk: a chunk ends with ever fewer requests in flight, so it should hold many times what is decoded
-    # at once (max_num_seqs). Replies are kept as they finish, so a large chunk loses nothing in a crash.
-    chunk: ClassVar[int] = 128
 
     kind: Literal["vllm"]
     model: Model = Field(description="an instruction-tuned model with a chat template")
@@ -57,22 +54,27 @@ class Vllm(Spec):
         False, description="skip compilation: starts sooner, runs slower; CPUs always do"
     )
 
-    def identity(self, digest: str) -> dict[str, Any]:
+    # Pairs per chunk: a chunk ends with ever fewer requests in flight, so it should hold many times what is decoded
+    # at once (max_num_seqs). Replies are kept as they finish, so a large chunk loses nothing in a crash.
+    chunk: ClassVar[int] = 128
+
+    def identity(self, digest: str | None) -> dict[str, Any]:
         """What decides a reply besides the request; the context does, for models that scale positions by it."""
         identity = {"engine": "vllm", "model": digest, "dtype": self.dtype, "backend": self.backend, "version": 1}
         return {**identity, "max_model_len": self.max_model_len}
 
     def model_reference(self) -> Model:
-        """The model to resolve before `open`."""
+        """The model to have at hand."""
         return self.model
 
-    def open(self, model: Resolved) -> "VllmEngine":
+    def open(self, model: Resolved | None) -> "VllmEngine":
         """Start vLLM.
 
         Raises:
             InputError: vLLM is not installed, or cannot run this model with these settings.
             UnavailableError: there is not enough memory now.
         """
+        assert model is not None, "resolved from model_reference"
         return VllmEngine(self, model)
 
 
@@ -100,7 +102,7 @@ class VllmEngine:
                 raise InputError(f"model {model.label}: no chat template; choose an instruction-tuned model")
             logger.info("starting vLLM %s with %s", vllm.__version__, model.label)
             self._llm = _start(vllm, spec, str(folder), model.label)
-        self._context = int(self._llm.model_config.max_model_len)
+        self.context = int(self._llm.model_config.max_model_len)
         self._constraints: dict[str, dict[str, Any]] = {}
 
     def complete(self, requests: Sequence[Request], finished: Finished = unheard) -> list[Completion]:
@@ -114,8 +116,8 @@ class VllmEngine:
         prompts = self._prompts(requests)
         for i, request in enumerate(requests):
             # vLLM would refuse the whole batch for one such prompt.
-            if len(prompts[i]) + request.max_tokens > self._context:
-                detail = f"prompt of {len(prompts[i])} tokens and {request.max_tokens} to write exceed {self._context}"
+            if len(prompts[i]) + request.max_tokens > self.context:
+                detail = f"prompt of {len(prompts[i])} tokens and {request.max_tokens} to write exceed {self.context}"
                 done[i] = Completion("", "too_long", len(prompts[i]), 0, detail=detail)
                 finished(i, done[i])
         fitting = [i for i in range(len(requests)) if i not in done]
@@ -129,7 +131,8 @@ class VllmEngine:
                     i = places[output.request_id]
                     done[i] = _completion(output)
                     finished(i, done[i])
-        return [done[i] for i in range(len(requests))]
+        silent = Completion("", "unavailable", 0, 0, detail="vLLM dropped it without a word")
+        return [done.get(i, silent) for i in range(len(requests))]
 
     def _prompts(self, requests: Sequence[Request]) -> list[list[int]]:
         chats = [[{"role": m.role, "content": m.content} for m in request.messages] for request in requests]
@@ -235,7 +238,7 @@ def _completion(output: Any) -> Completion:  # noqa: ANN401
 def _reason(error: Exception) -> str:
     """The first line that says what is wrong; vLLM's settings are checked by pydantic, which puts a heading above."""
     text = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else str(error)
-    return (text.strip().splitlines() or [type(error).__name__])[0]
+    return (text.strip().splitlines() or [type(error).__name__])[0][:_REASON_CHARACTERS]
 
 
 @contextlib.contextmanager

@@ -4,10 +4,12 @@ import json
 import logging
 import os
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
-from syneg_data.durable import cache_root, exclusive, swap_directory, sync_directory, write_json
+from syneg_data.durable import cache_root, exclusive, swap_directory, write_json
+from syneg_data.errors import StorageError
 from syneg_data.loading import SAFE, quiet_loading
 from syneg_data.references import Resolved
 
@@ -28,6 +30,7 @@ def folder_of(model: Resolved, dtype: str) -> Path:
 
     Raises:
         InputError: the file cannot be read, or lacks weights.
+        StorageError: the disk is full or read-only.
     """
     if model.path.is_dir():
         return model.path
@@ -39,8 +42,8 @@ def folder_of(model: Resolved, dtype: str) -> Path:
             scratch = home.with_name(f".{home.name}.new")  # named, so that what a killed run left is removed here
             shutil.rmtree(scratch, ignore_errors=True)
             with quiet_loading(model.label):
-                _convert(model.path, dtype, scratch)
-            _seal(scratch)
+                loaded = _load(model.path, dtype)
+            _save(loaded, scratch)
             swap_directory(scratch, home, home.with_name(f".{home.name}.old"))
     return home
 
@@ -53,30 +56,40 @@ def dense_weights() -> dict[str, Any]:
     return {} if config is None else {"quantization_config": config(dequantize=True)}
 
 
-def _convert(path: Path, dtype: str, folder: Path) -> None:
+def _load(path: Path, dtype: str) -> tuple[Any, Any]:
+    """Model and tokenizer of a GGUF file."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where: dict[str, Any] = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name, **SAFE}
-    tokenizer: Any = AutoTokenizer.from_pretrained(**where)
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        **where, **dense_weights(), dtype=getattr(torch, dtype), output_loading_info=True
-    )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            **where, **dense_weights(), dtype=getattr(torch, dtype), output_loading_info=True
+        )
+    except struct.error as error:  # what the reader meets at a sudden end
+        raise ValueError(f"the file is cut short: {error}") from error
     model, loading = loaded
     if loading["missing_keys"]:  # transformers would make them up at random
         raise ValueError(f"the weights lack {sorted(loading['missing_keys'])[0]}")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    return model, tokenizer
 
 
-def _seal(folder: Path) -> None:
-    """Make the files durable, and note their sizes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for path in files:
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
-    write_json(folder / _MANIFEST, {path.relative_to(folder).as_posix(): path.stat().st_size for path in files})
-    sync_directory(folder)
+def _save(loaded: tuple[Any, Any], folder: Path) -> None:
+    """Write model and tokenizer durably, and last a manifest with the sizes of the files."""
+    from safetensors import SafetensorError
+
+    try:
+        for part in loaded:
+            part.save_pretrained(folder)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        for path in files:
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+        write_json(folder / _MANIFEST, sizes)
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{folder}: {error}; free disk space or check permissions, then run again") from error
 
 
 def _whole(folder: Path) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 from syneg_data.engines.protocol import Message
 from syneg_data.records import Attribute
 
-# `<|im_end|>`, `</s>`, `<start_of_turn>`, `[INST]`: tokenizers turn these into control tokens wherever they stand.
-_MARK = re.compile(r"<(?=[/|\uff5c]?\w|[|\uff5c])|\[(?=/?[A-Z]{3,}\])")
+# `<|im_end|>`, `</s>`, `<start_of_turn>`, `[TOOL_CALLS]`: tokenizers turn these into control tokens wherever they stand.
+_MARK = re.compile(r"<(?=[/|\uff5c]?\w|[|\uff5c])|\[(?=/?[a-z]?[A-Z][A-Z0-9_]{2,}\])")
 
 
 def as_data(value: Mapping[str, Any]) -> str:

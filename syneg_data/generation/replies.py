@@ -41,8 +41,9 @@ _PLACEHOLDER = re.compile(
 )
 # Words that come from prompts (ours, or one that a document smuggles in) and have no business in a text.
 _LEAKED = re.compile(
-    r"hard[ _-]?negative|positive[ _]document|user_query|you are an (expert|editor) who|write a short passage|"
-    r"grade_\d|(ignore|disregard|forget) (all |any )?(the |your )?(previous|prior|above|earlier) instructions|"
+    r"hard[ _-]?negative|positive[ _]document|user_query|you are an (expert|editor) (who|in)|"
+    r"write (a short passage|the document again)|grade_\d|"
+    r"(ignore|disregard|forget) (all |any )?(the |your )?(previous|prior|above|earlier) instructions|"
     r"system prompt|</?think>|<\|im_|\bjson\b",
     re.IGNORECASE,
 )

@@ -332,6 +332,13 @@ def test_a_request_that_breaks_the_server_is_given_up_and_the_others_are_not(poi
     assert told.replies == dict(enumerate(replies))
 
 
+def test_a_lone_request_that_breaks_the_server_is_given_up_as_soon_as_the_server_answers_something_else():
+    with ScriptedServer(lambda s, body: FAULTS["500"](body) if river(body) == 4 else good(body)) as server:
+        (reply,) = engine_for(server.base_url, retries=2, breaker=1000).complete([request(4)])
+    assert (reply.finish, reply.detail) == ("unavailable", "HTTP 500: internal error (4 tries)")
+    assert server.completions == 5  # three tries, the question whether the server is there, one more try
+
+
 # --- with the reply store
 
 

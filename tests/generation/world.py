@@ -125,7 +125,8 @@ def planned(spec: Generation, corpus: Collection, candidates=(), seed: int = 13)
     return [job for jobs in plan_assignments(spec, pairs_of(corpus, candidates), seed) for job in jobs]
 
 
-def write(spec: Generation, engine: Answering, corpus: Collection | None = None, candidates=(), **options):
-    """Rows of all drafts for the corpus."""
+def write(spec, engine, corpus=None, candidates=(), *, store="", **options):
+    """Rows of all drafts for the corpus; the engine is behind a store only where that has a name."""
     corpus = corpus or collection()
-    return write_drafts(spec, planned(spec, corpus, candidates), corpus, stored(engine), 13, **options)
+    asked = stored(engine, store) if store else engine
+    return write_drafts(spec, planned(spec, corpus, candidates), corpus, asked, 13, **options)

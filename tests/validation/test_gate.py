@@ -34,8 +34,8 @@ def reranker(name, kind="bi_encoder"):
     return make(kind=kind, name=name, model=MODEL)
 
 
-def subject(doc_id="cand", positive_id=None, refused=""):
-    return Subject("q", positive_id, doc_id, "synthetic" if positive_id else "mined", SOURCES, refused)
+def subject(doc_id="cand", positive_id=None, refused="", verdict=""):
+    return Subject("q", positive_id, doc_id, "synthetic" if positive_id else "mined", SOURCES, refused, verdict)
 
 
 def judge(*tables, subjects=None, positives=("pos",), floor=tuple(FLOOR), kinds=None, **options):
