@@ -5,7 +5,7 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from syneg_data.errors import InputError
 
@@ -31,6 +31,13 @@ def quiet_loading(label: str) -> Iterator[None]:
         raise InputError(f"model {label}: cannot be loaded ({first}); {mend}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
+
+
+def switch_off_outlines_cache() -> None:
+    """Before outlines is used: it pulls in diskcache, which unpickles what it reads; nothing here may ever use that."""
+    from outlines import caching
+
+    cast(Any, caching).disable_cache()
 
 
 def refuse_missing(model: Any, folder: Path) -> None:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """Generation by an OpenAI-style server over HTTP, constrained by the JSON schema that outlines hands to it."""
 
 import asyncio
+import importlib.util
 import logging
 import os
 import ssl
@@ -15,6 +16,7 @@ from syneg_data.engines.connection import open_session, read_body, reason
 from syneg_data.engines.pacing import Fault, Pacer
 from syneg_data.engines.protocol import Completion, Finished, Message, Request, unheard
 from syneg_data.errors import InputError, UnavailableError
+from syneg_data.loading import switch_off_outlines_cache
 from syneg_data.references import Resolved
 from syneg_data.spec import RUNTIME, Spec
 
@@ -93,11 +95,11 @@ class OpenAIEngine:
     context: int | None = None
 
     def __init__(self, spec: OpenAI, backoff: float = 0.5, resolver: "AbstractResolver | None" = None) -> None:
-        # outlines 1.3 pulls in diskcache, which unpickles what it reads; nothing here may ever use that cache.
-        from outlines import caching
+        if importlib.util.find_spec("aiohttp") is None:
+            raise InputError("engine openai: aiohttp is not installed; pip install 'syneg-data[openai]'")
+        switch_off_outlines_cache()
         from outlines.models.openai import OpenAITypeAdapter
 
-        cast(Any, caching).disable_cache()
         self._adapter: Any = OpenAITypeAdapter()
         self._spec = spec
         self._place = f"engine at {spec.base_url}"

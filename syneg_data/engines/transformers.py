@@ -11,7 +11,7 @@ from pydantic import Field
 
 from syneg_data.engines.protocol import Completion, Finish, Finished, Request, unheard
 from syneg_data.errors import InputError
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, switch_off_outlines_cache
 from syneg_data.references import Model, Resolved
 from syneg_data.spec import RUNTIME, Spec
 
@@ -52,11 +52,9 @@ class TransformersEngine:
     """A loaded model. Every request has noise of its own, so a reply does not depend on its place in the batch."""
 
     def __init__(self, spec: Transformers, model: Resolved) -> None:
-        # outlines 1.3 pulls in diskcache, which unpickles what it reads; nothing here may ever use that cache.
+        switch_off_outlines_cache()
         import outlines
-        from outlines import caching
 
-        cast(Any, caching).disable_cache()
         self._spec = spec
         logger.info("loading language model %s", model.label)
         with quiet_loading(model.label):

@@ -85,6 +85,7 @@ EXAMPLES = {
 
 # For each field that is marked RUNTIME another legal value; a model is marked too, because its digest stands for it.
 RUNTIME_CHANGES = {
+    "path": "..",
     "batch_size": 7,
     "base_url": "http://127.0.0.1:9/v1",
     "api_key_env": "OTHER_API_KEY",

@@ -137,6 +137,33 @@ def test_the_collection_under_beirs_names():
     ]
 
 
+def test_a_written_positive_is_a_document_and_judged_like_the_least_relevant_one():
+    """Its query has positives of the grades 3 and 2, and a judged document that is not relevant."""
+    corpus = Collection(
+        CORPUS.documents, CORPUS.queries, {"q1": {"p1": 3, "m1": 2, "m2": 0}, "q2": {"p2": 1}}, "digest"
+    )
+    version = Document("r1", "the first in other words")
+    examples = [
+        Example("q2", "p2", ("m2",), ("mined:bm25",), (0.5,)),
+        Example("q1", "r1", ("m2",), ("mined:bm25",), (0.5,)),
+    ]
+    tables = collection_tables(corpus, [version], examples)
+    assert tables["corpus"].to_pylist()[-1] == {
+        "_id": "r1", "title": "", "text": "the first in other words", "synthetic": True,
+    }  # fmt: skip
+    assert [tuple(row.values()) for row in tables["qrels"].to_pylist()] == [
+        ("q2", "p2", 1), ("q1", "m1", 2), ("q1", "m2", 0), ("q1", "p1", 3), ("q1", "r1", 2),
+    ]  # fmt: skip
+    texts = training_tables(corpus.with_documents([version]), examples, 1)
+    assert [row["positive"] for row in texts["n-tuple"].to_pylist()] == ["two", "the first in other words"]
+    assert [row["positive"] for row in texts["triplet"].to_pylist()] == ["two", "the first in other words"]
+    assert texts["ids"].to_pylist()[1]["positive_id"] == "r1"
+
+
+def test_an_original_positive_is_judged_once():
+    assert collection_tables(CORPUS, WRITTEN, EXAMPLES)["qrels"].num_rows == 3
+
+
 def test_candidates_end_where_their_way_ends():
     hits = (Hit("bm25", 1, 2.5), Hit("dense", 4, 0.5))
     mined = [Candidate("q1", "p1", hits, "positive"), Candidate("q1", "m1", hits), Candidate("q1", "m2", hits)]

@@ -20,9 +20,9 @@ VERDICTS = {
 }  # fmt: skip
 
 
-def generation(draft, attempt, state, tokens=(10, 20, 5)):
+def generation(draft, attempt, state, tokens=(10, 20, 5), role="negative"):
     return Generation(
-        f"r{draft}-{attempt}", f"doc{draft}", "q", "p", None, draft, "syneg", (), "negative", 0, 0, attempt, state, "",
+        f"r{draft}-{attempt}", f"doc{draft}", "q", "p", None, draft, "syneg", (), role, 0, 0, attempt, state, "",
         "", "", *tokens, 1, "reply",
     )  # fmt: skip
 
@@ -62,13 +62,76 @@ def test_generate(tried):
 def test_tokens(tried, tokens):
     flat = [(i, attempt, state) for i, states in enumerate(tried) for attempt, state in enumerate(states)]
     rows = [generation(*where, spent) for where, spent in zip(flat, tokens, strict=False)]
-    entry = ledger.tokens_entry(rows)
+    final = final_rows(rows)
+    entry = ledger.tokens_entry(rows, final)
     sums = generation_table(rows).group_by("state").aggregate([("tokens_out", "sum")]).to_pylist()
     wasted = {row["state"]: row["tokens_out_sum"] for row in sums if row["state"] != "ok"}
     assert entry["wasted"] == wasted
     assert list(entry["wasted"]) == sorted(wasted)
     assert entry["out"] == sum(row["tokens_out_sum"] for row in sums)
     assert (entry["in"], entry["cached"]) == (sum(r.tokens_in for r in rows), sum(r.tokens_cached for r in rows))
+    assert sum(entry["out_by_role"].values()) == entry["out"]
+    accepted = sum(row.state == "ok" for row in final)
+    assert entry["per_accepted"] == (round(entry["out"] / accepted, 1) if accepted else None)
+    assert entry["cached_share"] == (round(entry["cached"] / entry["in"], 4) if entry["in"] else None)
+
+
+def test_tokens_by_hand():
+    """Two drafts, three requests and an opinion: of the four replies one was wasted, one draft was accepted."""
+    rows = [
+        generation(0, 0, "truncated", (100, 60, 0)),
+        generation(0, 1, "ok", (100, 40, 90)),
+        generation(0, 0, "ok", (200, 8, 90), role="critique"),
+        generation(1, 0, "copied", (100, 30, 70), role="positive"),
+    ]
+    assert ledger.tokens_entry(rows, final_rows(rows)) == {
+        "in": 500, "out": 138, "cached": 250, "cached_share": 0.5,
+        "out_by_role": {"critique": 8, "negative": 100, "positive": 30},
+        "wasted": {"copied": 30, "truncated": 60}, "per_accepted": 138.0,
+    }  # fmt: skip
+    assert ledger.tokens_entry([], []) == {
+        "in": 0, "out": 0, "cached": 0, "cached_share": None, "out_by_role": {}, "wasted": {}, "per_accepted": None,
+    }  # fmt: skip
+
+
+def positive(i, word, reason):
+    return Verdict("q", "p", f"r{i}", "synthetic", HITS, 0.5, 0.9, (), word, reason)
+
+
+RELEVANCE = [
+    ("false_negative", "above_threshold", None),
+    ("keep", "", "less_relevant"),
+    ("too_easy", "within_random", "less_relevant"),
+    ("too_easy", "critique_off_topic", "critique_off_topic"),
+    ("too_easy", "critique_does_not_answer", "critique_does_not_answer"),
+    ("duplicate", "text_of_document", "text_of_document"),
+    ("duplicate", "text_of_synthetic", "text_of_synthetic"),
+    ("failed", "score_not_finite", "score_not_finite"),
+]
+
+
+@pytest.mark.parametrize(("word", "reason", "lost"), RELEVANCE)
+def test_a_written_positive_stays_one_where_a_negative_would_be_refused(word, reason, lost):
+    verdict = positive(0, word, reason)
+    assert ledger.still_relevant(verdict) == (lost is None)
+    entry = ledger.restyle_entry([generation(0, 0, "ok", role="positive")], [verdict])["relevance"]
+    rejected = {lost: 1} if lost else {}
+    assert entry == {"unit": "draft", "in": 1, "kept": int(lost is None), "rejected": rejected, "failed": {}}
+
+
+@given(st.lists(st.sampled_from(STATES), max_size=20), st.lists(st.sampled_from(RELEVANCE), max_size=20))
+def test_restyle(states, found):
+    rows = [generation(i, 0, state, role="positive") for i, state in enumerate(states)]
+    verdicts = [positive(i, word, reason) for i, (word, reason, _) in enumerate(found)]
+    entry = ledger.restyle_entry(rows, verdicts)
+    balance(entry)
+    balance(entry["relevance"])
+    assert (entry["unit"], entry["in"], entry["kept"]) == ("draft", len(states), states.count("ok"))
+    assert entry["relevance"]["in"] == len(found)
+    assert entry["relevance"]["rejected"] == Counter(lost for _, _, lost in found if lost)
+    assert {key: entry[key] for key in ("in", "kept", "rejected", "failed")} == {
+        key: ledger.generate_entry(rows)[key] for key in ("in", "kept", "rejected", "failed")
+    }
 
 
 @given(
@@ -143,6 +206,7 @@ STAGES = {
     "mine": {"kept": 10},
     "generate": {"kept": 5},
     "validate": {"in": 15, "kept": 9},
+    "restyle": {"kept": 3, "relevance": {"in": 3}},
     "mix": {"in": 9, "kept": 6, "pairs": {"in": 4}},
 }
 
@@ -156,6 +220,8 @@ STAGES = {
         ("validate", {"in": 15, "kept": 8}),
         ("mix", {"in": 9, "kept": 6, "pairs": {"in": 3}}),
         ("load", {"kept": 5}),
+        ("restyle", {"kept": 4, "relevance": {"in": 3}}),
+        ("restyle", {"kept": 3, "relevance": {"in": 2}}),
     ],
 )
 def test_a_lost_row_is_a_bug(stage, entry):

