@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from syneg_data.durable import cache_root
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The first example of a test may import a library, and the machine may be busy.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any
 from syneg_data.engines.protocol import Message
 from syneg_data.records import Attribute
 
-# `<|im_end|>`, `</s>`, `<start_of_turn>`, `[TOOL_CALLS]`: tokenizers turn these into control tokens wherever they stand.
+# `<|im_end|>`, `</s>`, `[TOOL_CALLS]`: tokenizers turn these into control tokens wherever they stand.
 _MARK = re.compile(r"<(?=[/|\uff5c]?\w|[|\uff5c])|\[(?=/?[a-z]?[A-Z][A-Z0-9_]{2,}\])")
 
 

@@ -123,6 +123,8 @@ def render_card(
         descriptions=_DESCRIPTIONS,
         funnel=_funnel(report["stages"]),
         origins=report["origins"],
+        critic=report.get("critic"),
+        attributes=_attributes(report.get("attributes", [])),
         models=[{name: _inline(value) for name, value in model.items()} for model in models],
         license=publishing["license"],
         source_license=source_license,
@@ -173,6 +175,16 @@ def _funnel(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
                 }
                 rows.append({"stage": label, "unit": part["unit"], "in": part["in"], "kept": part["kept"], **reasons})
     return rows
+
+
+def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of report.json's `attributes`, with what could not be measured as a dash."""
+    shown = []
+    for row in rows:
+        name = f"{row['axis']}: {row['value']}" if row["value"] else "all drafts"
+        cells = {key: "-" if value is None else value for key, value in row.items()}
+        shown.append({**cells, "strategy": _inline(row["strategy"]), "attribute": _inline(name)})
+    return shown
 
 
 def _size_category(rows: int) -> str:

@@ -90,15 +90,30 @@ def funnel_table(report: dict[str, Any]) -> Table:
     return table
 
 
+def attribute_table(rows: list[dict[str, Any]]) -> Table:
+    """Requested against achieved attributes: medians over the kept drafts of each value."""
+    table = Table(title="Asked for, and what came (medians)", title_justify="left")
+    for name in ("strategy", "attribute", "drafts", "kept", "length / positive", "reading grade", "same language"):
+        table.add_column(name, justify="left" if name in ("strategy", "attribute") else "right")
+    for row in rows:
+        name = f"{row['axis']}: {row['value']}" if row["value"] else "all"
+        measures = ("-" if row[m] is None else str(row[m]) for m in ("length_ratio", "reading_grade", "same_language"))
+        table.add_row(Text(row["strategy"]), Text(name), str(row["drafts"]), str(row["kept"]), *measures)
+    return table
+
+
 def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None) -> None:
     """The end of a build: funnel, tokens, time, and where the result is."""
     console = Console(highlight=False)
     console.print(funnel_table(report))
+    if attributes := report.get("attributes"):
+        console.print(attribute_table(attributes))
     tokens = report.get("tokens")
     if tokens:
-        wasted = sum(tokens["wasted"].values())
+        wasted = ", ".join(f"{state} {n:,}" for state, n in tokens["wasted"].items()) or "none"
         console.print(
-            f"tokens: {tokens['in']:,} read, {tokens['out']:,} written, of which {wasted:,} for attempts not kept; "
+            f"tokens: {tokens['in']:,} read ({tokens['cached']:,} of them cached), {tokens['out']:,} written; "
+            f"for replies not kept: {wasted}; per kept draft: {tokens['per_accepted']}\n"
             f"this run: {run['engine_requests']} asked of the engine, {run['replies_reused']} replies from the store",
             markup=False,
         )

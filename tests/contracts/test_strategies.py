@@ -109,7 +109,7 @@ def test_requests_of_a_pair_share_the_start_of_their_prompts(make, reflection):
             assert messages[0] == pair[0][1][0]
             # A text that is to be changed is another one for each draft; the query comes before it.
             assert first.setdefault(job.base_id, line) == line
-            assert list(json.loads(line))[0] == "user_query"
+            assert next(iter(json.loads(line))) == "user_query"
 
 
 @pytest.mark.parametrize("reasoned", [True, False])

@@ -40,7 +40,13 @@ EXAMPLES = {
     ),
     ("generation.strategies[]", "rewrite"): (
         {"kind": "rewrite"},
-        {"name": "other", "per_pair": 3, "base": "positive", "base_words": 90, "attributes": {"tone": ("dry", "lively")}},
+        {
+            "name": "other",
+            "per_pair": 3,
+            "base": "positive",
+            "base_words": 90,
+            "attributes": {"tone": ("dry", "lively")},
+        },
     ),
     ("generation.strategies[]", "graded"): (
         {"kind": "graded"},

@@ -80,7 +80,7 @@ def test_white_space_is_no_breach(change):
     ],
 )
 def test_an_engine_that_ignores_the_schema_is_refused(answer):
-    with pytest.raises(InputError, match="does not hold replies to their JSON schema .* nothing was spent"):
+    with pytest.raises(InputError, match=r"does not hold replies to their JSON schema .* nothing was spent"):
         prove_constraint(Bird(answer))
 
 

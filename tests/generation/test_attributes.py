@@ -247,7 +247,9 @@ def test_an_axis_without_values_is_named_by_file_and_line(load, kind, found):
 def test_values_of_another_type_are_refused_by_line(load, kind, found):
     with pytest.raises(InputError) as caught:
         load(kind, found)
-    assert all(line.startswith("x.yaml:11: generation.strategies[0].attributes") for line in str(caught.value).split("\n"))
+    assert all(
+        line.startswith("x.yaml:11: generation.strategies[0].attributes") for line in str(caught.value).split("\n")
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

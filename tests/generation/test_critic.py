@@ -196,6 +196,21 @@ def test_a_case_without_an_opinion_is_wrong():
     assert result["by_kind"]["positive"] == {"cases": 4, "truth": "yes", "right": 0, "said_on_topic": 0}
 
 
+def test_a_critic_is_not_rewarded_for_silence():
+    """Right on the seven `no` and on the four positives themselves, silent on the six copies and other positives."""
+
+    def answer(request):
+        _, passage = case(request)
+        own = json.loads(request.messages[1].content.split("\n")[0])["positive_document"]
+        return opinion("no") if truth(request) == "no" else opinion("yes") if passage == own else "no JSON"
+
+    result, engine = exam(answer)
+    right = sum(truth(request) == "yes" and answer(request) != "no JSON" for request in engine.requests)
+    assert 4 <= right < 10, "a copy may have fallen back into the order of the original"
+    assert result["balanced_accuracy"] == round((right / 10 + 1) / 2, 4)
+    assert result["without_opinion"] == 10 - right
+
+
 def test_no_opinion_at_all():
     result, _ = exam(lambda request: "no JSON")
     assert (result["without_opinion"], result["balanced_accuracy"], result["passed"]) == (17, 0.0, False)

@@ -236,7 +236,9 @@ BASE = text(900_000)  # of n0
         pytest.param(BASE.rsplit(" ", 2)[0], "copied", "the text it was made from", id="cut at the end"),
         pytest.param(BASE.split(" ", 3)[3], "copied", "the text it was made from", id="cut at the start"),
         pytest.param(f"{POSITIVE} Report 0.0!", "copied", "the positive", id="the positive"),
-        pytest.param(POSITIVE.replace("acute", "severe"), "copied", "the positive", id="the positive, one word changed"),
+        pytest.param(
+            POSITIVE.replace("acute", "severe"), "copied", "the positive", id="the positive, one word changed"
+        ),
     ],
 )
 def test_a_rewrite_of_a_near_miss_differs_from_it_in_a_word_and_from_the_positive_in_many(passage, state, detail):
@@ -462,9 +464,7 @@ def test_attributes_are_judged_where_there_are_any():
     engine = Script(good(1), opinion(attributes="no"), good(2), opinion(attributes="yes"))
     rows = write(spec, engine)
     assert rows[1].detail == "attributes"
-    assert engine.requests[1].messages[1].content.endswith(
-        " Is the passage as follows (attributes)? tone: dry."
-    )
+    assert engine.requests[1].messages[1].content.endswith(" Is the passage as follows (attributes)? tone: dry.")
     assert engine.requests[2].messages[-1].content == "It is not as it was asked to be: tone: dry. Write it again."
 
 
@@ -500,7 +500,16 @@ def test_of_several_passages_only_those_that_were_objected_to_are_rewritten():
 
 @pytest.mark.xfail(strict=True, reason="the assistant turn holds the last parsed reply, not the texts that were kept")
 def test_the_revision_shows_the_draft_that_was_objected_to():
-    answers = [graded(1, 0, 3, 4), graded(5, 6, 7, 8), opinion(answers="no"), FINE, FINE, FINE, graded(9, 9, 9, 9), FINE]
+    answers = [
+        graded(1, 0, 3, 4),
+        graded(5, 6, 7, 8),
+        opinion(answers="no"),
+        FINE,
+        FINE,
+        FINE,
+        graded(9, 9, 9, 9),
+        FINE,
+    ]
     engine = Script(*answers)
     write(critique(Graded(kind="graded")), engine)
     shown = json.loads(engine.requests[6].messages[2].content)

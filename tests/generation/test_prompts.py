@@ -30,7 +30,9 @@ def test_corpus_text_stays_one_json_string(text):
 
 
 # Texts in which what is dangerous is likely, beside any text at all.
-CHUNKS = st.sampled_from(["<", "|", ">", "/", "[", "]", "INST", "im_end", "\\", '"', "\\u003c", "\uff5c", "s", "\n", "_"])
+CHUNKS = st.sampled_from(
+    ["<", "|", ">", "/", "[", "]", "INST", "im_end", "\\", '"', "\\u003c", "\uff5c", "s", "\n", "_"]
+)
 TEXTS = st.text() | st.lists(CHUNKS).map("".join)
 
 

@@ -90,7 +90,9 @@ def reply(passage, reasoning="It asks for trials; the passage covers seasons.", 
             "refused",
             id="German refusal",
         ),
-        pytest.param(reply("Lo siento, pero no puedo ayudar con eso de ninguna manera."), "refused", id="Spanish refusal"),
+        pytest.param(
+            reply("Lo siento, pero no puedo ayudar con eso de ninguna manera."), "refused", id="Spanish refusal"
+        ),
         pytest.param(reply(POSITIVE), "copied", id="the positive"),
         pytest.param(
             reply(POSITIVE.upper().replace(",", " -")), "copied", id="the positive, other case and punctuation"
@@ -174,6 +176,11 @@ def test_a_reply_that_did_not_end_is_never_ok(finish, detail, expected):
     assert judge(reply(GOOD), finish=finish, detail=detail) == expected
 
 
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_constant_that_is_no_json_is_named(constant):
+    assert judge(f'{{"reasoning": "r", "passage": {constant}}}').detail == f"{constant} is not JSON"
+
+
 def test_a_sibling_is_a_copy_for_the_second_one_alone():
     twin, near = Other("another draft", GOOD), Other("a near one", NEARLY)
     assert judge(reply(GOOD)).state == "ok"
@@ -247,7 +254,7 @@ def test_a_text_may_be_so_long(words, positive_words, expected):
 
 
 def test_loops_are_told_from_refrains():
-    """Of 12 words repeated after 24 others, 9 of 45 four-grams are not the first of their kind; of three rounds, most."""
+    """Of 12 words repeated after 24 others, 9 of 45 four-grams are repeats; of three rounds, most."""
     refrain = " ".join(f"r{i}" for i in range(12))
     between = " ".join(f"b{i}" for i in range(24))
     assert judge_text(f"{refrain} {between} {refrain}", "q", "p", []).state == "ok"
@@ -257,7 +264,9 @@ def test_loops_are_told_from_refrains():
 # Language
 
 ENGLISH = "In the evening the fishermen pull their heavy nets to the stony shore of the river before the first frost."
-GERMAN = "Am Abend ziehen die Fischer ihre schweren Netze an das steinige Ufer des Flusses, bevor der erste Frost kommt."
+GERMAN = (
+    "Am Abend ziehen die Fischer ihre schweren Netze an das steinige Ufer des Flusses, bevor der erste Frost kommt."
+)
 FORMULA = "H2O NaCl CO2 2x+1 3.14 E=mc2 pH 7.4 10^6 x1 y2 z3"
 
 
@@ -293,7 +302,8 @@ def test_a_reply_keeps_its_keys_in_order():
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("plain \u00e9 \U0001f388", "plain \u00e9 \U0001f388"), ("half \ud83d.", "half ?."), ("", "")]
+    ("text", "expected"),
+    [("plain \u00e9 \U0001f388", "plain \u00e9 \U0001f388"), ("half \ud83d.", "half ?."), ("", "")],
 )
 def test_what_cannot_be_written_to_a_file_becomes_a_question_mark(text, expected):
     assert storable(text) == expected

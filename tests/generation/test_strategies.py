@@ -53,7 +53,10 @@ def test_syneg_has_the_attributes_of_the_paper():
     (job,) = Syneg(kind="syneg").assignments(PAIR, 13)
     assert [attribute.axis for attribute in job.attributes] == ["difficulty", "length"]
     assert (job.passages, job.base_id) == ((Passage(0, "passage", "negative", 0),), None)
-    assert (keys(Syneg(kind="syneg"), True), keys(Syneg(kind="syneg"), False)) == (["reasoning", "passage"], ["passage"])
+    assert (keys(Syneg(kind="syneg"), True), keys(Syneg(kind="syneg"), False)) == (
+        ["reasoning", "passage"],
+        ["passage"],
+    )
 
 
 # rewrite

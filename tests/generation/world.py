@@ -23,10 +23,11 @@ GOOD = (
     "Vitamin D status in the population follows the seasons: concentrations in blood peak in late summer, fall until "
     "early spring, and adults who work indoors show a smaller amplitude than farmers of the same region."
 )
-WORDS = (
-    "harbour winter teachers copper valley engine farmers signal library morning bridge island weather children garden "
-    "market river summer railway mountain painter soldiers window evening forest village doctors kitchen history"
-).split()
+WORDS = [
+    "harbour", "winter", "teachers", "copper", "valley", "engine", "farmers", "signal", "library", "morning", "bridge",
+    "island", "weather", "children", "garden", "market", "river", "summer", "railway", "mountain", "painter",
+    "soldiers", "window", "evening", "forest", "village", "doctors", "kitchen", "history",
+]  # fmt: skip
 
 
 def text(n: int) -> str:

@@ -97,7 +97,9 @@ def test_the_order_of_mined_verdicts_does_not_matter(case, random):
     retrieved = [v for v in kept if v.origin == "mined"]
     others = [v for v in kept if v.origin == "synthetic"]
     shuffled = random.sample(retrieved, len(retrieved))
-    once, again = (mixing(synthetic, wanted).mix(Material(corpus, part)) for part in (retrieved + others, others + shuffled))
+    once, again = (
+        mixing(synthetic, wanted).mix(Material(corpus, part)) for part in (retrieved + others, others + shuffled)
+    )
     assert once == again
 
 

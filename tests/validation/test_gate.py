@@ -230,7 +230,10 @@ def test_the_critics_word_stands_whatever_the_scores_say(verdict, reason):
 
 def test_a_duplicate_is_one_even_if_the_critic_objects():
     corpus = Collection({"d": Document("d", "some text")}, {}, {}, "digest")
-    subjects = [subject("s1", "pos", "critique_answers", "false_negative"), subject("s2", "pos", "critique_x", "too_easy")]
+    subjects = [
+        subject("s1", "pos", "critique_answers", "false_negative"),
+        subject("s2", "pos", "critique_x", "too_easy"),
+    ]
     marked = mark_duplicates(corpus, subjects, {"s1": "Some text!", "s2": "another text"})
     assert [(s.verdict, s.refused) for s in marked] == [("duplicate", "text_of_document"), ("too_easy", "critique_x")]
 
