@@ -77,6 +77,7 @@ def _map_chunks(
             if final(done):
                 stage.commit(index, done)
             else:
+                stage.computed += 1
                 complete = False
             progress.advance(len(part))
         else:

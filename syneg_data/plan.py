@@ -3,8 +3,8 @@
 from typing import Any
 
 from syneg_data.generation import Critique, Generation
-from syneg_data.generation.attributes import AUTO
-from syneg_data.generation.critic import OPINION_TOKENS
+from syneg_data.generation.attributes import AUTO, PROPOSAL_ATTEMPTS, PROPOSAL_TOKENS
+from syneg_data.generation.critic import EXAM_KINDS, OPINION_TOKENS
 from syneg_data.generation.drafts import attempt_tokens, first_messages, pairs_of, plan_assignments, texts_of
 from syneg_data.inputs import resolve_models
 from syneg_data.pipeline import UNTIL
@@ -61,7 +61,10 @@ def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
 def most_tokens(spec: Generation, requests: int, drafts: int) -> int:
     """Tokens written if every reply is cut off at its bound, every attempt is needed and every draft is criticised."""
     each = sum(attempt_tokens(spec, attempt) for attempt in range(spec.sampling.attempts))
-    if not isinstance(spec.reflection, Critique):
-        return requests * each
-    rounds = spec.reflection.rounds + 1
-    return (requests * each + drafts * OPINION_TOKENS) * rounds
+    proposed = sum(values == AUTO for strategy in spec.strategies for values in strategy.attributes.values())
+    most = requests * each + proposed * PROPOSAL_TOKENS * PROPOSAL_ATTEMPTS
+    if isinstance(spec.reflection, Critique):
+        rounds = spec.reflection.rounds + 1
+        most += requests * each * spec.reflection.rounds + drafts * OPINION_TOKENS * rounds
+        most += spec.reflection.exam * EXAM_KINDS * OPINION_TOKENS
+    return most

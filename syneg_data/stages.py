@@ -130,7 +130,7 @@ def generate(line: Line, collection: Collection, candidates: Sequence[Candidate]
         return Written()
     model = line.models.get("generation.engine")
     identity = spec.engine.identity(model.digest if model else None)
-    engine = line.engine = StoredEngine(identity, lambda: spec.engine.open(model))
+    engine = line.engine = StoredEngine(identity, lambda: spec.engine.open(model), spec.sampling.max_tokens)
     pairs = pairs_of(collection, candidates)
     with line.timed("generate"):
         proposals = tuple(

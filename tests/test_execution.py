@@ -80,7 +80,7 @@ def test_a_chunk_that_is_not_final_is_used_but_not_committed(tmp_path):
     rows, stage = run(tmp_path, Worker(away="e"))
     assert [(row.doc_id, row.reason) for row in rows if row.reason] == [("e", "unavailable")]
     assert names(rows) == "abcdefgh"
-    assert (stage.computed, manifest(stage)) == (2, False)
+    assert (stage.computed, manifest(stage)) == (3, False)
     assert stage.read(1) is None
 
 

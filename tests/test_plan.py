@@ -13,8 +13,12 @@ from tests.generation.world import section
     [
         ({"max_tokens": 100, "attempts": 1}, None, 10 * 100),
         ({"max_tokens": 100, "attempts": 3}, None, 10 * (100 + 150 + 200)),
-        ({"max_tokens": 100, "attempts": 2}, Critique(kind="critique", rounds=0), 10 * 250 + 40 * 48),
-        ({"max_tokens": 100, "attempts": 2}, Critique(kind="critique", rounds=2), 3 * (10 * 250 + 40 * 48)),
+        ({"max_tokens": 100, "attempts": 2}, Critique(kind="critique", rounds=0), 10 * 250 + 40 * 48 + 24 * 5 * 48),
+        (
+            {"max_tokens": 100, "attempts": 2},
+            Critique(kind="critique", rounds=2),
+            3 * (10 * 250 + 40 * 48) + 24 * 5 * 48,
+        ),
     ],
 )
 def test_the_most_that_can_be_written(options, reflection, expected):

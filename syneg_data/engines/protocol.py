@@ -64,13 +64,11 @@ def unheard(index: int, completion: Completion) -> None:
 
 
 class CompletionEngine(Protocol):
-    """An engine that is loaded and ready.
+    """An engine that is loaded and ready."""
 
-    Attributes:
-        context: tokens of prompt and reply together that fit; None where the engine cannot tell.
-    """
-
-    context: int | None
+    @property
+    def context(self) -> int | None:
+        """Tokens of prompt and reply together that fit; None where the engine cannot tell."""
 
     def complete(self, requests: Sequence[Request], finished: Finished = unheard) -> list[Completion]:
         """One completion per request, in the same order.

@@ -18,8 +18,18 @@ _COMMIT_ROWS, _COMMIT_SECONDS = 64, 1.0
 class StoredEngine:
     """An engine behind the reply store; it is opened, and proves its constraint, when the first reply is missing."""
 
-    def __init__(self, identity: dict[str, Any], open_engine: Callable[[], CompletionEngine]) -> None:
+    def __init__(
+        self, identity: dict[str, Any], open_engine: Callable[[], CompletionEngine], longest_reply: int = 0
+    ) -> None:
+        """An engine that is not open yet.
+
+        Args:
+            identity: what decides a reply besides the request.
+            open_engine: loads it, or connects.
+            longest_reply: tokens that the longest requests will ask for; an engine without that much room is refused.
+        """
         self._identity = identity
+        self._longest_reply = longest_reply
         self._open = open_engine
         self._engine: CompletionEngine | None = None
         self._store = KeyValueStore(cache_root() / "replies.sqlite")
@@ -39,7 +49,7 @@ class StoredEngine:
         self.reused += len(requests) - len(missing)
         if missing:
             if self._engine is None:
-                self._engine = _ready(self._open(), requests[0])
+                self._engine = _ready(self._open(), self._longest_reply)
             self.submitted += len(missing)
             self._store.count("submitted", len(missing))
             pending = _Pending(self._store, list(missing))
@@ -57,16 +67,16 @@ class StoredEngine:
         return fingerprint("reply", self._identity, messages, request.schema, sampling)
 
 
-def _ready(engine: CompletionEngine, request: Request) -> CompletionEngine:
+def _ready(engine: CompletionEngine, longest_reply: int) -> CompletionEngine:
     """The engine, once it is clear that it can do such work; nothing of the work has been spent on it yet.
 
     Raises:
         InputError: its context is too short for replies of this length, or it ignores the constraint.
         UnavailableError: it cannot be reached.
     """
-    if engine.context is not None and request.max_tokens >= engine.context:
+    if engine.context is not None and longest_reply >= engine.context:
         raise InputError(
-            f"generation.sampling.max_tokens: {request.max_tokens} tokens of reply leave no room for a prompt in the "
+            f"generation.sampling.max_tokens: {longest_reply} tokens of reply leave no room for a prompt in the "
             f"model's context of {engine.context}; ask for shorter replies, or choose another model"
         )
     return prove_constraint(engine)

@@ -11,12 +11,13 @@ from pydantic_core import PydanticCustomError
 from syneg_data.collection import Collection, normalise
 from syneg_data.engines.protocol import Completion, Request
 from syneg_data.engines.replies import StoredEngine
-from syneg_data.errors import InputError
+from syneg_data.errors import InputError, UnavailableError
 from syneg_data.generation.prompts import as_data, chat, has_mark
 from syneg_data.records import Attribute
 from syneg_data.spec import fingerprint, seed_of
 
 AUTO: Literal["auto"] = "auto"
+PROPOSAL_TOKENS, PROPOSAL_ATTEMPTS = 256, 5
 _SAMPLE, _SAMPLE_WORDS, _MOST_VALUES, _LONGEST_VALUE = 8, 40, 10, 60
 
 
@@ -77,12 +78,13 @@ class Proposal(BaseModel):
 
 
 def propose(
-    name: str, axis: str, collection: Collection, engine: StoredEngine, seed: int, attempts: int = 5
+    name: str, axis: str, collection: Collection, engine: StoredEngine, seed: int, attempts: int = PROPOSAL_ATTEMPTS
 ) -> Proposal:
     """Values of an `auto` axis, proposed once per data set from a seeded sample of the corpus.
 
     Raises:
         InputError: no attempt gave two usable values.
+        UnavailableError: the engine does not answer now.
     """
     documents = sorted(collection.documents)
     chosen = random.Random(seed_of("proposal", seed, axis)).sample(documents, min(_SAMPLE, len(documents)))
@@ -97,8 +99,12 @@ def propose(
     tokens_in = tokens_out = 0
     for attempt in range(attempts):
         request_id = fingerprint("proposal", name, axis, attempt)[:24]
-        request = Request(request_id, messages, schema, 0.7, 1.0, 256, seed_of("request", seed, request_id))
+        request = Request(request_id, messages, schema, 0.7, 1.0, PROPOSAL_TOKENS, seed_of("request", seed, request_id))
         (reply,) = engine.complete([request])
+        if reply.finish == "unavailable":
+            raise UnavailableError(f"the engine cannot propose {axis}: {reply.detail}; the same command resumes")
+        if reply.finish in ("too_long", "rejected"):
+            break
         tokens_in, tokens_out = tokens_in + reply.tokens_in, tokens_out + reply.tokens_out
         values = _usable(reply)
         if len(values) >= 2:
@@ -111,8 +117,8 @@ def propose(
                 tokens_out=tokens_out,
             )
     raise InputError(
-        f"generation.strategies: {name}: attributes.{axis}: the model proposed no usable values in {attempts} "
-        "attempts; list them yourself"
+        f"generation.strategies: {name}: attributes.{axis}: the model proposed no usable values; asked "
+        f"{attempt + 1} times{f' ({reply.detail})' if reply.detail else ''}; list them yourself"
     )
 
 

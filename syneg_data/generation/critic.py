@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -26,6 +26,7 @@ _QUESTIONS = (
 )
 _ATTRIBUTES = " Is the passage as follows (attributes)? {}"
 OPINION_TOKENS = 48
+EXAM_KINDS = 5
 _WORDS = 150  # of each text; verdicts rest on the gist
 
 
@@ -94,12 +95,18 @@ _ORDERS = {
 
 
 def revision(
-    messages: tuple[Message, ...], reply: str, wrong: Sequence[str], attributes: Sequence[Attribute]
+    messages: tuple[Message, ...], draft: Mapping[str, str], wrong: Sequence[str], attributes: Sequence[Attribute]
 ) -> tuple[Message, ...]:
-    """The chat that asks for a better version: the first one, the draft, and what is wrong with it."""
+    """The chat that asks for a better version: the first one, the draft, and what is wrong with it.
+
+    Args:
+        messages: the chat that asked for the draft.
+        draft: key of the reply -> text, as it was accepted.
+        wrong: what the critic objected to.
+        attributes: what the draft was asked to be like.
+    """
     orders = " ".join(_ORDERS[what].replace("{}", attribute_sentences(attributes)) for what in wrong)
-    draft = Message("assistant", as_data(json.loads(reply)))
-    return (*messages, draft, Message("user", f"{orders} Write it again."))
+    return (*messages, Message("assistant", as_data(draft)), Message("user", f"{orders} Write it again."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,6 @@ class _Work:
     messages: tuple[Message, ...]
     states: dict[int, str] = field(default_factory=dict)
     truncated: int = 0
-    reply: str = ""
 
     def open_passages(self) -> list[Passage]:
         return [passage for passage in self.due if self.states.get(passage.slot) != "ok"]
@@ -179,7 +178,8 @@ class _Desk:
         self._collection = collection
         self._engine = engine
         self._seed = seed
-        self._accepted: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
+        # Per pair, the texts that stand: (strategy, slot) -> text and the document that it was made from.
+        self._accepted: dict[tuple[str, str], dict[tuple[str, int], tuple[str, str | None]]] = {}
         self.rows: dict[DraftKey, list[Row]] = {}
 
     def write(self, works: Sequence[_Work], round_: int) -> None:
@@ -210,10 +210,7 @@ class _Desk:
             self._file(work, passage, request, completion, tokens, judged, reflection, round_, attempt)
             work.states[passage.slot] = judged.state
             retry |= judged.state in RETRYABLE or judged.detail.startswith(UNAVAILABLE)
-        if not isinstance(reply, Judged):
-            work.reply = completion.text
-        elif reply.state == "truncated":
-            work.truncated += 1
+        work.truncated += isinstance(reply, Judged) and reply.state == "truncated"
         return retry
 
     def _judge_passage(self, work: _Work, passage: Passage, reply: BaseModel) -> Judged:
@@ -225,13 +222,15 @@ class _Desk:
             others.append(Other("the positive", texts.positive))
         accepted = self._accepted.setdefault((job.pair.query_id, job.pair.positive_id), {})
         mine = (job.strategy.name, passage.slot)
-        for place, text in accepted.items():
+        for place, (text, base_id) in accepted.items():
             if place != mine:
-                share = job.strategy.copy_share if place[0] == job.strategy.name else COPY_SHARE
+                alike = base_id == job.base_id or place[0] == job.strategy.name
+                share = job.strategy.copy_share if alike else COPY_SHARE
                 others.append(Other("another draft for the same pair", text, share))
         judged = judge_text(getattr(reply, passage.key), texts.query, texts.positive, others)
+        accepted.pop(mine, None)  # a version that is being revised stands no longer
         if judged.state == "ok":
-            accepted[mine] = judged.text
+            accepted[mine] = judged.text, job.base_id
         return judged
 
     def criticise(self, works: Sequence[_Work], round_: int) -> list[_Work]:
@@ -241,7 +240,7 @@ class _Desk:
         for work, passage in asked:
             pair, strategy = (work.job.pair.query_id, work.job.pair.positive_id), work.job.strategy.name
             request_id = fingerprint(*pair, strategy, passage.slot, CRITIQUE, round_)[:24]
-            text = self._accepted[pair][strategy, passage.slot]
+            text, _ = self._accepted[pair][strategy, passage.slot]
             requests.append(
                 opinion_request(
                     request_id, work.texts.query, work.texts.positive, text, work.job.attributes, self._seed
@@ -256,7 +255,17 @@ class _Desk:
             self._file(work, passage, request, completion, tokens, judged, "", round_, 0, role=CRITIQUE)
             if found:
                 wrong.setdefault(id(work), []).append((passage, found))
-        return [_revised(work, wrong[id(work)]) for work in works if id(work) in wrong]
+        return [self._revised(work, wrong[id(work)]) for work in works if id(work) in wrong]
+
+    def _revised(self, work: _Work, wrong: Sequence[tuple[Passage, tuple[str, ...]]]) -> _Work:
+        """The same assignment for another round, in which only the passages that were objected to are due."""
+        job = work.job
+        orders = tuple(dict.fromkeys(what for _, found in wrong for what in found))
+        accepted = self._accepted[job.pair.query_id, job.pair.positive_id]
+        places = {passage.key: (job.strategy.name, passage.slot) for passage in job.passages}
+        draft = {key: accepted[place][0] for key, place in places.items() if place in accepted}
+        messages = revision(work.first, draft, orders, job.attributes)
+        return _Work(job, work.texts, work.first, tuple(passage for passage, _ in wrong), messages)
 
     def _file(
         self,
@@ -297,13 +306,6 @@ class _Desk:
             reply=storable(completion.text),
         )
         self.rows.setdefault(key, []).append(row)
-
-
-def _revised(work: _Work, wrong: Sequence[tuple[Passage, tuple[str, ...]]]) -> _Work:
-    """The same assignment for another round, in which only the passages that were objected to are due."""
-    orders = tuple(dict.fromkeys(what for _, found in wrong for what in found))
-    messages = revision(work.first, work.reply, orders, work.job.attributes)
-    return _Work(work.job, work.texts, work.first, tuple(passage for passage, _ in wrong), messages)
 
 
 def _reflection(job: Assignment, reply: Any) -> str:  # noqa: ANN401

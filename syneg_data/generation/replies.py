@@ -35,7 +35,7 @@ _REFUSAL = re.compile(
 _BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 # UTF-8 read as Latin-1 or Windows-1252: `Ã©`, `â€™`.
 _MOJIBAKE = re.compile(r"\u00c3[\u0080-\u00bf\u0192\u2020-\u203a]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
-_MARKUP = re.compile(r"<\s*/?\s*(script|html|body|iframe|img|div|style|svg)\b", re.IGNORECASE)
+_MARKUP = re.compile(r"<\s*/?\s*(script|html|body|iframe|img|div|style|svg|a)\b|!\[[^\]]*\]\(", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"\[(insert|your|name|topic|todo)\b[^\]]*\]|<(insert|your)\b[^>]*>|lorem ipsum", re.IGNORECASE
 )
@@ -43,8 +43,9 @@ _PLACEHOLDER = re.compile(
 _LEAKED = re.compile(
     r"hard[ _-]?negative|positive[ _]document|user_query|you are an (expert|editor) (who|in)|"
     r"write (a short passage|the document again)|grade_\d|"
-    r"(ignore|disregard|forget) (all |any )?(the |your )?(previous|prior|above|earlier) instructions|"
-    r"system prompt|</?think>|<\|im_|\bjson\b",
+    r"(ignore|disregard|forget) (all |any )?(of )?(the |your )?((previous|prior|above|earlier) instructions|"
+    r"instructions (above|before))|system prompt|"
+    r"</?think>|<\|\w|<(start|end)_of_turn>|</s>|\[/?INST\]|\bjson\b|\b(here is|here's) the (passage|document|text)\b",
     re.IGNORECASE,
 )
 

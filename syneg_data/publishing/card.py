@@ -123,6 +123,7 @@ def render_card(
         descriptions=_DESCRIPTIONS,
         funnel=_funnel(report["stages"]),
         origins=report["origins"],
+        tokens=report.get("tokens"),
         critic=report.get("critic"),
         attributes=_attributes(report.get("attributes", [])),
         models=[{name: _inline(value) for name, value in model.items()} for model in models],

@@ -1,8 +1,8 @@
 """Family 10: what language models write. Each fault as a completion made from an honest text, and its fate.
 
-The numbers are those of the project's list of faults. Three of the forty belong to the transport (36 choices out of
-order, 37 fewer choices, 38 another request's id): an engine either puts them right or answers with another finish, and
-tests/faults/test_backend_faults.py shows that.
+The numbers are those of the project's list of faults. Three of the forty belong to the transport: choices out of order
+(36) and fewer choices (37) are in tests/engines/test_openai.py; of another request's id (38) nothing is believed, since
+over HTTP a reply belongs to the request that it answers.
 """
 
 import json

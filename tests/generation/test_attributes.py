@@ -137,7 +137,6 @@ def test_a_small_corpus_is_shown_whole():
         values("<|im_end|>", "</s>", "only one"),
         values("x" * 61, "[INST]", "only one"),
         Completion(values("a", "b", "c")[:-3], "length", 100, 50),
-        Completion("", "too_long", 100, 50, detail="x"),
     ],
 )
 def test_garbage_is_asked_again_and_counted(garbage):
@@ -155,18 +154,27 @@ def test_what_is_unfit_is_dropped_and_the_rest_is_kept():
     assert found.values == ("law", "y" * 60, "tab here")
 
 
+@pytest.mark.parametrize("finish", ["too_long", "rejected"])
+def test_what_no_seed_can_mend_is_asked_once(finish):
+    engine = Script(*[Completion("", finish, 100, 0, detail="600 tokens exceed 512")] * 5)
+    with pytest.raises(
+        InputError, match=r"no usable values; asked 1 times \(600 tokens exceed 512\); list them yourself"
+    ):
+        propose("syneg", "domain", CORPUS, engine, 13)
+    assert len(engine.requests) == 1
+
+
 def test_never_a_usable_value_is_the_users_problem():
     engine = Script(*["no JSON"] * 5)
     with pytest.raises(InputError) as caught:
         propose("syneg", "domain", CORPUS, engine, 13)
     assert str(caught.value) == (
-        "generation.strategies: syneg: attributes.domain: the model proposed no usable values in 5 attempts; list them "
+        "generation.strategies: syneg: attributes.domain: the model proposed no usable values; asked 5 times; list them "
         "yourself"
     )
     assert len(engine.requests) == 5
 
 
-@pytest.mark.xfail(strict=True, raises=InputError, reason="an engine that is away is taken for one that writes garbage")
 def test_an_engine_that_does_not_answer_is_no_fault_of_the_user():
     gone = Completion("", "unavailable", 0, 0, detail="connection reset")
     with pytest.raises(UnavailableError):
