@@ -3,7 +3,7 @@
 from typing import Any
 
 from syneg_data.generation import Critique, Generation
-from syneg_data.generation.attributes import AUTO, PROPOSAL_ATTEMPTS, PROPOSAL_TOKENS
+from syneg_data.generation.attributes import AUTO, PROPOSAL_ATTEMPTS, PROPOSAL_SAMPLE, PROPOSAL_TOKENS
 from syneg_data.generation.critic import EXAM_KINDS, OPINION_TOKENS
 from syneg_data.generation.drafts import attempt_tokens, first_messages, pairs_of, plan_assignments, texts_of
 from syneg_data.inputs import resolve_models
@@ -62,7 +62,7 @@ def most_tokens(spec: Generation, requests: int, drafts: int) -> int:
     """Tokens written if every reply is cut off at its bound, every attempt is needed and every draft is criticised."""
     each = sum(attempt_tokens(spec, attempt) for attempt in range(spec.sampling.attempts))
     proposed = sum(values == AUTO for strategy in spec.strategies for values in strategy.attributes.values())
-    most = requests * each + proposed * PROPOSAL_TOKENS * PROPOSAL_ATTEMPTS
+    most = requests * each + proposed * PROPOSAL_TOKENS * PROPOSAL_SAMPLE * PROPOSAL_ATTEMPTS
     if isinstance(spec.reflection, Critique):
         rounds = spec.reflection.rounds + 1
         most += requests * each * spec.reflection.rounds + drafts * OPINION_TOKENS * rounds

@@ -14,7 +14,7 @@ from syneg_data.engines.vllm import Vllm
 from syneg_data.engines.weights import folder_of
 
 _OURS, _PEERS = "llguidance", ("xgrammar", "outlines_core")
-_RUNS, _QUICK_RUNS = 5, 3
+_RUNS, _QUICK_RUNS = 3, 2
 _COMPILED, _REPLAYED = 5, 20  # times in each run
 # A reply of usual length, as the prompt asks for it.
 _REPLY = {

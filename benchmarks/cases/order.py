@@ -1,5 +1,6 @@
 """request_order: requests of a pair next to each other, as we send them, against the same requests shuffled."""
 
+import os
 import random
 import time
 from typing import Any
@@ -8,10 +9,10 @@ from benchmarks.cases import world
 from benchmarks.measuring import apart, in_turn, median
 from benchmarks.results import Row, row
 from syneg_data.engines.protocol import Request
-from syneg_data.engines.vllm import Vllm
+from syneg_data.engines.vllm import _ENVIRONMENT, Vllm
 from syneg_data.engines.weights import folder_of
 
-_PAIRS, _QUICK_PAIRS, _SLOTS = 96, 32, 4
+_PAIRS, _QUICK_PAIRS, _SLOTS = 64, 32, 4
 _RUNS, _QUICK_RUNS = 3, 2
 _TOKENS = 16  # replies are cut here: what differs is the reading of prompts
 _BLOCK = 32  # tokens
@@ -52,7 +53,9 @@ def _measure(pairs: int, runs: int) -> tuple[tuple[float, float], tuple[float, f
 
 
 def _small_cache(folder: str, blocks: int) -> Any:  # noqa: ANN401
-    """VLLM as our engine starts it, with a cache that fits this small build."""
+    """A vLLM like our engine's, with a cache as small as this build asks for."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     import vllm
 
     return vllm.LLM(

@@ -17,7 +17,7 @@ from syneg_data.generation.assignments import Assignment
 from syneg_data.generation.drafts import texts_of
 from syneg_data.generation.replies import Judged, Other, judge_text, parse_reply
 
-_PAIRS, _QUICK_PAIRS, _RUNS, _QUICK_RUNS = 48, 24, 3, 2
+_PAIRS, _QUICK_PAIRS, _RUNS, _QUICK_RUNS = 32, 16, 3, 2
 _TOKENS = 512  # room enough that a reply is not cut off for its form
 
 
@@ -123,7 +123,8 @@ def _accepted(collection: Collection, job: Assignment, completion: Completion, r
     reply: Any = parse_reply(completion, reply_type)
     if isinstance(reply, Judged):
         return False
-    held = reply if hasattr(reply, "passage") else reply.generated_negative_passages[0]
-    passage = getattr(held, "passage", "") or held.generated_negative_passage
+    passage = (
+        reply.passage if hasattr(reply, "passage") else reply.generated_negative_passages[0].generated_negative_passage
+    )
     texts = texts_of(collection, job)
     return judge_text(passage, texts.query, texts.positive, [Other("the positive", texts.positive)]).state == "ok"

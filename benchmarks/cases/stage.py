@@ -27,7 +27,7 @@ from syneg_data.workspace import Workspace
 
 _SCIFACT = Path(__file__).resolve().parents[2] / "recipes" / "data" / "scifact"
 _PAIRS, _SLOTS, _RUNS = 1000, 16, 3
-_QUICK_PAIRS, _QUICK_SLOTS, _QUICK_RUNS = 200, 4, 2
+_QUICK_PAIRS, _QUICK_SLOTS, _QUICK_RUNS = 250, 16, 2
 _OVERHEAD_MS, _KIB = 1.0, 8.0
 
 Cost = tuple[float, float, float]  # seconds, seconds of processor time, KiB that the peak of memory rose by
@@ -138,7 +138,7 @@ def _bodies(file: RecipeFile, engine: OpenAI) -> list[bytes]:
 async def _post_all(url: str, bodies: list[bytes], concurrency: int) -> None:
     import aiohttp
 
-    turns = iter(bodies)
+    turns, answers = iter(bodies), list[int]()
     headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
@@ -147,9 +147,10 @@ async def _post_all(url: str, bodies: list[bytes], concurrency: int) -> None:
             for body in turns:
                 async with session.post(url, data=body) as response:
                     assert response.status == 200
-                    await response.read()
+                    answers.append(len(await response.read()))
 
         await asyncio.gather(*(work() for _ in range(concurrency)))
+    assert len(answers) == len(bodies) and min(answers) > 0
 
 
 def _warm_up() -> None:
@@ -157,7 +158,6 @@ def _warm_up() -> None:
     import importlib
 
     language_of("Load the model that tells languages apart; it is read from its package by the first text.")
-
     for name in ("aiohttp", "outlines.models.openai", "pyarrow.parquet"):
         importlib.import_module(name)
 

@@ -5,20 +5,20 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from syneg_data.collection import Collection, normalise
 from syneg_data.engines.protocol import Completion, Request
 from syneg_data.engines.replies import StoredEngine
 from syneg_data.errors import InputError, UnavailableError
-from syneg_data.generation.prompts import as_data, chat, has_mark
+from syneg_data.generation.prompts import as_data, chat, first_words, has_mark
 from syneg_data.records import Attribute
 from syneg_data.spec import fingerprint, seed_of
 
 AUTO: Literal["auto"] = "auto"
-PROPOSAL_TOKENS, PROPOSAL_ATTEMPTS = 256, 5
-_SAMPLE, _SAMPLE_WORDS, _MOST_VALUES, _LONGEST_VALUE = 8, 40, 10, 60
+PROPOSAL_SAMPLE, PROPOSAL_ATTEMPTS, PROPOSAL_TOKENS = 16, 3, 32  # documents at a time, times, tokens of each reply
+_SAMPLE_WORDS, _FEWEST_VALUES, _MOST_VALUES, _LONGEST_VALUE = 80, 2, 8, 40
 
 
 def _have_values(axes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -60,11 +60,6 @@ def draw(name: str, axes: Mapping[str, Any], seed: int, position: int) -> tuple[
     return tuple(drawn)
 
 
-class _Proposal(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    values: list[str] = Field(min_length=3, max_length=_MOST_VALUES)
-
-
 class Proposal(BaseModel):
     """What the model proposed for one axis, and what asking for it took; it goes into the lock of the build."""
 
@@ -72,69 +67,79 @@ class Proposal(BaseModel):
     strategy: str
     axis: str
     values: tuple[str, ...]
-    attempts: int
+    requests: int
     tokens_in: int
     tokens_out: int
 
 
-def propose(
-    name: str, axis: str, collection: Collection, engine: StoredEngine, seed: int, attempts: int = PROPOSAL_ATTEMPTS
-) -> Proposal:
+def propose(name: str, axis: str, collection: Collection, engine: StoredEngine, seed: int) -> Proposal:
     """Values of an `auto` axis, proposed once per data set from a seeded sample of the corpus.
 
+    The model is asked for the value of one document at a time, which small models can do, and the values named most
+    often are taken.
+
     Raises:
-        InputError: no attempt gave two usable values.
+        InputError: no sample gave two usable values.
         UnavailableError: the engine does not answer now.
     """
     documents = sorted(collection.documents)
-    chosen = random.Random(seed_of("proposal", seed, axis)).sample(documents, min(_SAMPLE, len(documents)))
-    texts = [" ".join(collection.text(doc_id).split()[:_SAMPLE_WORDS]) for doc_id in chosen]
-    messages = chat(
-        "You catalogue collections of documents.",
-        as_data({"documents": texts}),
-        f"These documents were drawn at random from one collection. Name five to eight values of `{axis}` that tell "
-        "its documents apart. Each value is one to four words.",
-    )
-    schema = json.dumps(_Proposal.model_json_schema())
-    tokens_in = tokens_out = 0
-    for attempt in range(attempts):
-        request_id = fingerprint("proposal", name, axis, attempt)[:24]
-        request = Request(request_id, messages, schema, 0.7, 1.0, PROPOSAL_TOKENS, seed_of("request", seed, request_id))
-        (reply,) = engine.complete([request])
-        if reply.finish == "unavailable":
-            raise UnavailableError(f"the engine cannot propose {axis}: {reply.detail}; the same command resumes")
-        if reply.finish in ("too_long", "rejected"):
-            break
-        tokens_in, tokens_out = tokens_in + reply.tokens_in, tokens_out + reply.tokens_out
-        values = _usable(reply)
-        if len(values) >= 2:
+    random.Random(seed_of("proposal", seed, axis)).shuffle(documents)
+    found: dict[str, list[str]] = {}
+    tokens_in = tokens_out = asked = 0
+    reason = ""
+    for attempt in range(PROPOSAL_ATTEMPTS):
+        sample = documents[attempt * PROPOSAL_SAMPLE : (attempt + 1) * PROPOSAL_SAMPLE]
+        requests = [_question(name, axis, doc_id, collection.text(doc_id), seed) for doc_id in sample]
+        for reply in engine.complete(requests):
+            if reply.finish == "unavailable":
+                raise UnavailableError(f"the engine cannot propose {axis}: {reply.detail}; the same command resumes")
+            tokens_in, tokens_out, asked = tokens_in + reply.tokens_in, tokens_out + reply.tokens_out, asked + 1
+            reason = reply.detail or reason
+            if value := _usable(reply, axis):
+                found.setdefault(normalise(value), []).append(value)
+        if len(found) >= _FEWEST_VALUES:
+            ranked = sorted(found.values(), key=len, reverse=True)[:_MOST_VALUES]
             return Proposal(
                 strategy=name,
                 axis=axis,
-                values=values,
-                attempts=attempt + 1,
+                values=tuple(spellings[0] for spellings in ranked),
+                requests=asked,
                 tokens_in=tokens_in,
                 tokens_out=tokens_out,
             )
     raise InputError(
-        f"generation.strategies: {name}: attributes.{axis}: the model proposed no usable values; asked "
-        f"{attempt + 1} times{f' ({reply.detail})' if reply.detail else ''}; list them yourself"
+        f"generation.strategies: {name}: attributes.{axis}: the model proposed no usable values; asked about {asked} "
+        f"documents{f' ({reason})' if reason else ''}; list them yourself"
     )
 
 
-def _usable(reply: Completion) -> tuple[str, ...]:
-    """The distinct, short values of a proposal; none if it is not one."""
+def _question(name: str, axis: str, doc_id: str, text: str, seed: int) -> Request:
+    request_id = fingerprint("proposal", name, axis, doc_id)[:24]
+    schema = {"type": "object", "properties": {axis: {"type": "string"}}, "required": [axis]}
+    return Request(
+        request_id=request_id,
+        messages=chat(
+            "You catalogue documents.",
+            as_data({"document": first_words(text, _SAMPLE_WORDS)}) + "\n",
+            f"What is the {axis} of this document? Answer in one to four words.",
+        ),
+        schema=json.dumps({**schema, "additionalProperties": False}),
+        temperature=0.7,
+        top_p=1.0,
+        max_tokens=PROPOSAL_TOKENS,
+        seed=seed_of("request", seed, request_id),
+    )
+
+
+def _usable(reply: Completion, axis: str) -> str:
+    """The value that a reply names, on one line; empty if it is none that a prompt could hold."""
     try:
-        proposed = _Proposal.model_validate(json.loads(reply.text)).values
-    except (ValidationError, ValueError, RecursionError):
-        return ()
-    values: dict[str, str] = {}
-    for value in proposed:
-        flat = " ".join(value.split())
-        if flat and len(flat) <= _LONGEST_VALUE and flat.isprintable() and not has_mark(flat):
-            values.setdefault(normalise(flat), flat)
-    values.pop("", None)
-    return tuple(values.values())
+        value = json.loads(reply.text)[axis]
+        flat = " ".join(value.split()).rstrip(".")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ""
+    fits = len(flat) <= _LONGEST_VALUE and flat.isprintable() and not has_mark(flat)
+    return flat if fits and normalise(flat) not in ("", normalise(axis)) else ""
 
 
 def with_proposals(name: str, axes: Mapping[str, Any], proposals: Sequence[Proposal]) -> dict[str, Any]:

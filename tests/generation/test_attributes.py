@@ -1,5 +1,6 @@
 """Attributes: drawn in even shares from nothing but seed and position, or proposed by the model itself."""
 
+import itertools
 import json
 from collections import Counter
 
@@ -78,101 +79,111 @@ CORPUS = Collection(
 )
 
 
-def values(*found):
-    return json.dumps({"values": list(found)})
+def value(text, axis="domain"):
+    return json.dumps({axis: text})
 
 
-def ask(*answers, axis="domain", attempts=5, seed=13, corpus=CORPUS):
-    engine = Script(*answers)
-    return propose("syneg", axis, corpus, engine, seed, attempts), engine
+def ask(*answers, axis="domain", seed=13, corpus=CORPUS):
+    """The answers are given in turn, over and over."""
+    turns = itertools.cycle(answers)
+    engine = Answering(lambda request: next(turns))
+    return propose("syneg", axis, corpus, engine, seed), engine
 
 
-def test_values_are_proposed_from_a_sample_of_the_corpus():
-    found, engine = ask(values("virology", " cell\n biology ", "public health"))
+def test_values_are_those_named_most_often_for_a_sample_of_the_corpus():
+    found, engine = ask(value("virology"), value(" cell\n biology "), value("Virology."), value("law"))
     assert found == Proposal(
-        strategy="syneg", axis="domain", values=("virology", "cell biology", "public health"), attempts=1,
-        tokens_in=100, tokens_out=50,
+        strategy="syneg", axis="domain", values=("virology", "cell biology", "law"), requests=16, tokens_in=1600,
+        tokens_out=800,
     )  # fmt: skip
-    (request,) = engine.requests
-    data, task = request.messages[1].content.split("\n")
-    documents = json.loads(data)["documents"]
-    assert len(documents) == 8
-    assert [len(document.split()) for document in documents] == [40] * 8
-    known = {" ".join(CORPUS.text(doc_id).split()[:40]) for doc_id in CORPUS.documents}
-    assert set(documents) < known
-    assert "Name five to eight values of `domain`" in task
-    schema = json.loads(request.schema)
-    assert schema["additionalProperties"] is False
-    assert schema["required"] == ["values"]
+    shown = [json.loads(request.messages[1].content.split("\n")[0])["document"] for request in engine.requests]
+    assert len(set(shown)) == 16
+    assert set(shown) < {CORPUS.text(doc_id) for doc_id in CORPUS.documents}
+    assert len({request.request_id for request in engine.requests}) == 16
+    assert len({request.seed for request in engine.requests}) == 16
+    request = engine.requests[0]
+    assert request.messages[1].content.endswith("\nWhat is the domain of this document? Answer in one to four words.")
+    assert json.loads(request.schema) == {
+        "type": "object",
+        "properties": {"domain": {"type": "string"}},
+        "required": ["domain"],
+        "additionalProperties": False,
+    }
+
+
+def test_eight_values_are_enough():
+    found, _ = ask(*[value(f"field {i}") for i in range(16)])
+    assert found.values == tuple(f"field {i}" for i in range(8))
 
 
 def test_the_sample_is_drawn_by_seed_and_axis():
     def shown(**options):
-        return ask(values("a", "b", "c"), **options)[1].requests[0].messages
+        axis = options.get("axis", "domain")
+        _, engine = ask(value("a", axis), value("b", axis), **options)
+        return [request.messages[1].content.split("\n")[0] for request in engine.requests]
 
     assert shown() == shown()
     assert shown() != shown(seed=14)
-    assert shown()[1].content.split("\n")[0] != shown(axis="genre")[1].content.split("\n")[0]
+    assert shown() != shown(axis="genre")
 
 
-def test_a_small_corpus_is_shown_whole():
-    tiny = Collection({"d": Document("d", "one <|im_end|> document")}, {}, {}, "digest")
-    _, engine = ask(values("a", "b", "c"), corpus=tiny)
-    assert engine.requests[0].messages[1].content.startswith('{"documents": ["one \\u003c|im_end|> document"]}\n')
+def test_marks_in_a_document_reach_no_prompt():
+    tiny = Collection({d: Document(d, f"{d} <|im_end|> document") for d in "ab"}, {}, {}, "digest")
+    _, engine = ask(value("law"), value("art"), corpus=tiny)
+    assert len(engine.requests) == 2
+    assert all("\\u003c|im_end|> document" in request.messages[1].content for request in engine.requests)
+
+
+GARBAGE = [
+    "no JSON",
+    "null",
+    "7",
+    "[" * 100_000,
+    "{}",
+    value(None),
+    value(3),
+    value(["a"]),
+    value(""),
+    value(" . "),
+    value("Domain"),
+    value("<|im_end|>"),
+    value("[INST]"),
+    value("x" * 41),
+    value("a\u202eb"),
+    value("\x00"),
+    Completion(value("abc")[:-3], "length", 100, 50),
+    Completion("", "rejected", 100, 50, detail="x"),
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_garbage_is_passed_over_and_counted(garbage):
+    found, _ = ask(garbage, value("law"), garbage, value("art"))
+    assert (found.values, found.requests, found.tokens_in, found.tokens_out) == (("law", "art"), 16, 1600, 800)
+
+
+def test_one_value_is_none_so_more_documents_are_shown():
+    answers = [value("law")] * 16 + [value("art")] * 14
+    found, engine = ask(*answers)
+    assert (found.values, found.requests) == (("law", "art"), 30)
+    assert len({request.messages for request in engine.requests}) == 30
 
 
 @pytest.mark.parametrize(
-    "garbage",
+    ("answer", "reason"),
     [
-        "no JSON",
-        "null",
-        "[" * 100_000,
-        values(),
-        values("one", "two"),
-        values(*map(str, range(11))),
-        values("a", "b", 3),
-        json.dumps({"values": ["a", "b", "c"], "more": 1}),
-        values("same", "Same!", "SAME"),
-        values("", " ", "only one"),
-        values("<|im_end|>", "</s>", "only one"),
-        values("x" * 61, "[INST]", "only one"),
-        Completion(values("a", "b", "c")[:-3], "length", 100, 50),
+        ("no JSON", ""),
+        (value("law"), ""),
+        (Completion("", "too_long", 9, 0, detail="600 exceed 512"), " (600 exceed 512)"),
     ],
 )
-def test_garbage_is_asked_again_and_counted(garbage):
-    found, engine = ask(garbage, garbage, values("a", "b", "c"))
-    assert (found.values, found.attempts, found.tokens_in, found.tokens_out) == (("a", "b", "c"), 3, 300, 150)
-    assert len({request.request_id for request in engine.requests}) == 3
-    assert len({request.seed for request in engine.requests}) == 3
-    assert len({request.messages for request in engine.requests}) == 1
-
-
-def test_what_is_unfit_is_dropped_and_the_rest_is_kept():
-    found, _ = ask(
-        values("law", "</s>", "<start_of_turn>", "[INST]", "y" * 60, "z" * 61, "a\u202eb", "tab\there", "Law.", "\x00")
-    )
-    assert found.values == ("law", "y" * 60, "tab here")
-
-
-@pytest.mark.parametrize("finish", ["too_long", "rejected"])
-def test_what_no_seed_can_mend_is_asked_once(finish):
-    engine = Script(*[Completion("", finish, 100, 0, detail="600 tokens exceed 512")] * 5)
-    with pytest.raises(
-        InputError, match=r"no usable values; asked 1 times \(600 tokens exceed 512\); list them yourself"
-    ):
-        propose("syneg", "domain", CORPUS, engine, 13)
-    assert len(engine.requests) == 1
-
-
-def test_never_a_usable_value_is_the_users_problem():
-    engine = Script(*["no JSON"] * 5)
+def test_never_two_values_is_the_users_problem(answer, reason):
     with pytest.raises(InputError) as caught:
-        propose("syneg", "domain", CORPUS, engine, 13)
+        ask(answer)
     assert str(caught.value) == (
-        "generation.strategies: syneg: attributes.domain: the model proposed no usable values; asked 5 times; list them "
-        "yourself"
+        "generation.strategies: syneg: attributes.domain: the model proposed no usable values; asked about 30 "
+        f"documents{reason}; list them yourself"
     )
-    assert len(engine.requests) == 5
 
 
 def test_an_engine_that_does_not_answer_is_no_fault_of_the_user():
@@ -182,12 +193,13 @@ def test_an_engine_that_does_not_answer_is_no_fault_of_the_user():
 
 
 def test_a_proposal_is_made_once(fresh_cache):
-    first = propose("syneg", "domain", CORPUS, stored(Script("no JSON", values("a", "b", "c"))), 13)
+    turns = itertools.cycle([value("law"), value("art")])
+    first = propose("syneg", "domain", CORPUS, stored(Answering(lambda request: next(turns))), 13)
     assert propose("syneg", "domain", CORPUS, stored(Script()), 13) == first
 
 
 def proposal(strategy, axis, *found):
-    return Proposal(strategy=strategy, axis=axis, values=found, attempts=1, tokens_in=1, tokens_out=1)
+    return Proposal(strategy=strategy, axis=axis, values=found, requests=1, tokens_in=1, tokens_out=1)
 
 
 def test_proposals_fill_in_the_axes_of_their_strategy():
