@@ -1,6 +1,5 @@
 """The critic: a second constrained call that judges a draft, and the exam that says what its word is worth."""
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from syneg_data.engines.replies import StoredEngine
 from syneg_data.errors import UnavailableError
 from syneg_data.generation.assignments import Pair
 from syneg_data.generation.prompts import as_data, attribute_sentences, chat
+from syneg_data.generation.reflection import schema_of
 from syneg_data.generation.replies import Judged, parse_reply
 from syneg_data.records import Attribute
 from syneg_data.spec import fingerprint, seed_of
@@ -58,7 +58,7 @@ def opinion_request(
             as_data({"passage": _gist(passage)}) + "\n",
             question,
         ),
-        schema=json.dumps(reply_type.model_json_schema()),
+        schema=schema_of(reply_type),
         temperature=0.0,
         top_p=1.0,
         max_tokens=OPINION_TOKENS,

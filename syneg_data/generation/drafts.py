@@ -1,6 +1,5 @@
 """From pairs to drafts: assignments sent, replies judged, criticised, revised and retried; every request is a row."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ from syneg_data.generation import Generation
 from syneg_data.generation.assignments import Assignment, Pair, Passage, Texts
 from syneg_data.generation.attributes import Proposal, with_proposals
 from syneg_data.generation.critic import objections, opinion_request, read_opinion, revision
-from syneg_data.generation.reflection import Critique
+from syneg_data.generation.reflection import Critique, schema_of
 from syneg_data.generation.replies import (
     COPY_SHARE,
     RETRYABLE,
@@ -95,11 +94,10 @@ def request_for(
     """
     pair = job.pair
     request_id = fingerprint(pair.query_id, pair.positive_id, job.strategy.name, job.slot, round_, attempt)[:24]
-    reply_type = job.strategy.reply_type(reasoned=spec.reflection.reasoned)
     return Request(
         request_id=request_id,
         messages=messages,
-        schema=json.dumps(reply_type.model_json_schema()),
+        schema=schema_of(job.strategy.reply_type(reasoned=spec.reflection.reasoned)),
         temperature=spec.sampling.temperature,
         top_p=spec.sampling.top_p,
         max_tokens=attempt_tokens(spec, longer),

@@ -1,6 +1,7 @@
 """Reflection: whether and how the model thinks about a text, before it writes it or after."""
 
 import functools
+import json
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -22,6 +23,12 @@ def typed_reply(keys: tuple[str, ...], *, reasoned: bool) -> type[BaseModel]:
     fields: dict[str, Any] = {key: (str, ...) for key in wanted}
     made: type[BaseModel] = create_model("Reply", __config__=ConfigDict(extra="forbid"), **fields)
     return made
+
+
+@functools.cache
+def schema_of(reply_type: type[BaseModel]) -> str:
+    """The JSON schema of a reply, as text; the same for every request of its kind."""
+    return json.dumps(reply_type.model_json_schema())
 
 
 class Inline(Spec):
