@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +26,8 @@ def quiet_loading(label: str) -> Iterator[None]:
         # Some bars ignore the switch above.
         with contextlib.redirect_stderr(io.StringIO()):
             yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
+    # struct.error is what a GGUF file cut short raises.
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, struct.error) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         mend = "install what it names" if isinstance(error, ImportError) else "check that its folder is whole"
         raise InputError(f"model {label}: cannot be loaded ({first}); {mend}") from error
@@ -38,6 +40,23 @@ def switch_off_outlines_cache() -> None:
     from outlines import caching
 
     cast(Any, caching).disable_cache()
+
+
+def render_chat(tokenizer: Any, chat: list[dict[str, str]], label: str) -> str:  # noqa: ANN401
+    """The prompt of a chat, by the model's own template.
+
+    Raises:
+        InputError: the template refuses such a chat.
+    """
+    import jinja2
+
+    try:
+        return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+    except jinja2.TemplateError as error:
+        roles = ", ".join(message["role"] for message in chat)
+        raise InputError(
+            f"model {label}: its chat template refuses a chat of {roles} ({error}); choose another model"
+        ) from error
 
 
 def refuse_missing(model: Any, folder: Path) -> None:  # noqa: ANN401

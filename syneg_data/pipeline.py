@@ -94,16 +94,16 @@ def build(
         if "validate" in steps:
             judged = validate(line, collection, candidates, written, mine_key)
             stages["validate"] = ledger.validate_entry(judged.verdicts)
-        if "restyle" in stages:
-            stages["restyle"] = ledger.restyle_entry(_of_role(written, "positive"), judged.restyled)
+            if "restyle" in stages:
+                stages["restyle"] = ledger.restyle_entry(_of_role(written, "positive"), judged.restyled)
         if "mix" in steps:
             kept = [verdict for verdict in judged.verdicts if verdict.verdict == "keep"]
-            restyled = _restyled(judged)
+            restyled = _restyled(written, judged)
             with line.timed("mix"):
                 mixed = recipe.mixing.mix(Material(collection, kept, restyled, recipe.seed))
             stages["mix"] = ledger.mix_entry(kept, mixed.examples, mixed.rejected)
             report["examples"] = len(mixed.examples)
-            report["restyled_positives"] = sum(e.positive_id in restyled.values() for e in mixed.examples)
+            report["restyled_positives"] = sum(e.positive_id not in collection.documents for e in mixed.examples)
             report["negatives_per_example"] = recipe.mixing.negatives
             report["origins"] = ledger.origins(mixed.examples)
         ledger.check_balance(stages)
@@ -136,7 +136,7 @@ def _report_generation(report: dict[str, Any], written: Written, collection: Col
     final = final_rows(written.rows)
     report["stages"]["generate"] = ledger.generate_entry(_of_role(written, "negative"))
     if positives := _of_role(written, "positive"):
-        report["stages"]["restyle"] = ledger.restyle_entry(positives, [])
+        report["stages"]["restyle"] = ledger.restyle_entry(positives)
     report["tokens"] = ledger.tokens_entry(written.rows, final)
     report["attributes"] = achieved(final, collection)
     if written.exam is not None:
@@ -145,11 +145,15 @@ def _report_generation(report: dict[str, Any], written: Written, collection: Col
         report["proposals"] = [proposal.model_dump(mode="json") for proposal in written.proposals]
 
 
-def _restyled(judged: Judged) -> dict[tuple[str, str], str]:
-    """(query_id, positive_id) -> the first written positive that is still relevant."""
+def _restyled(written: Written, judged: Judged) -> dict[tuple[str, str], str]:
+    """(query_id, positive_id) -> the first version of that positive that is still relevant.
+
+    Positives that a model made up (the top level of `graded`) are not among them: they take no positive's place.
+    """
+    made_from = {row.doc_id: row.seed_doc_id for row in final_rows(written.rows)}
     found: dict[tuple[str, str], str] = {}
     for verdict in judged.restyled:
-        if ledger.still_relevant(verdict):
+        if verdict.verdict == "keep" and made_from[verdict.doc_id] == verdict.positive_id:
             found.setdefault((verdict.query_id, str(verdict.positive_id)), verdict.doc_id)
     return found
 
@@ -168,7 +172,7 @@ def _tables(
     tables = training_tables(whole, mixed.examples, line.file.recipe.mixing.negatives)
     chosen = {doc_id for example in mixed.examples for doc_id in (example.positive_id, *example.negative_ids)}
     tables |= collection_tables(collection, [d for d in documents if d.doc_id in chosen], mixed.examples)
-    tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples)
+    tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples, judged.restyled)
     tables["generations"] = generation_table(written.rows)
     return tables
 

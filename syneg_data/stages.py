@@ -15,7 +15,7 @@ from syneg_data.execution import Progress, map_chunks
 from syneg_data.generation import Critique
 from syneg_data.generation.assignments import Assignment
 from syneg_data.generation.attributes import AUTO, Proposal, propose
-from syneg_data.generation.critic import sit_exam
+from syneg_data.generation.critic import sit_exam, worth_heeding
 from syneg_data.generation.drafts import (
     draft_key,
     final_rows,
@@ -31,7 +31,7 @@ from syneg_data.recipe import RecipeFile
 from syneg_data.records import Candidate, Generation, Hit, Verdict
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
-from syneg_data.validation.gate import Gate, Subject, floor_sample, mark_duplicates
+from syneg_data.validation.gate import Gate, Subject, as_positive, floor_sample, mark_duplicates
 from syneg_data.workspace import Stage, Workspace
 
 # Items per chunk. They decide how work is batched, hence rows, so they are part of every stage's key; an engine says
@@ -88,7 +88,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Judged:
-    """What validation leaves: a verdict for every candidate, and for every restyled positive."""
+    """What validation leaves: a verdict for every candidate, and for every written positive."""
 
     verdicts: list[Verdict]
     restyled: list[Verdict]
@@ -146,13 +146,13 @@ def generate(line: Line, collection: Collection, candidates: Sequence[Candidate]
         ready = settled(spec, proposals)
         chunk = spec.engine.chunk
         base = mine_key if any(strategy.needs_near_misses for strategy in spec.strategies) else ""
-        criticise = exam is not None and bool(exam["passed"])
-        key = fingerprint("generate", __version__, chunk, collection.digest, base, seed, ready, identity, criticise)
+        heed = worth_heeding(exam) if exam is not None else frozenset()
+        key = fingerprint("generate", __version__, chunk, collection.digest, base, seed, ready, identity, sorted(heed))
         stage = line.workspace.stage("generate", key, Generation, chunk)
 
         def compute(jobs: Sequence[list[Assignment]]) -> list[Generation]:
             flat = [job for pair in jobs for job in pair]
-            return write_drafts(ready, flat, collection, engine, seed, criticise=criticise)
+            return write_drafts(ready, flat, collection, engine, seed, heed=heed)
 
         planned = plan_assignments(ready, pairs, seed)
         rows = map_chunks("generate", "pairs", stage, planned, compute, line.progress, is_final)
@@ -207,7 +207,7 @@ def validate(
     with line.timed("validate"):
         verdicts = pass_gate("validate", negatives)
         restyled = pass_gate("restyle", positives) if positives else []
-    return Judged(verdicts, restyled, key)
+    return Judged(verdicts, [as_positive(verdict, spec.rule) for verdict in restyled], key)
 
 
 def _digest_of(written: Written) -> str:

@@ -28,7 +28,8 @@ def prove_constraint(engine: CompletionEngine) -> CompletionEngine:
     }
     request = Request(
         request_id="canary",
-        messages=(Message("user", "Greet me in one short sentence."),),
+        # The shape of every chat to come: a template that refuses it should do so now.
+        messages=(Message("system", "You are a host."), Message("user", "Greet me in one short sentence.")),
         schema=json.dumps(schema),
         temperature=0.0,
         top_p=1.0,

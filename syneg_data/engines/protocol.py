@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Finish = Literal["stop", "length", "too_long", "rejected", "unavailable"]
+Finish = Literal["stop", "length", "broken", "too_long", "rejected", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Request:
 class Completion:
     """The reply to one request.
 
-    `finish`: `stop` the model ended it; `length` it hit max_tokens; `too_long` the prompt does not fit the context
+    `finish`: `stop` the model ended it; `length` it hit max_tokens; `broken` the engine ended it in the middle, and
+    another seed may go well; `too_long` the prompt does not fit the context
     (nothing was generated); `rejected` the engine will never answer this request; `unavailable` it could not now, and
     the retries are used up. The last three say why in `detail`. Counts are tokens; `tokens_cached` is the part of
     `tokens_in` that was not computed again.

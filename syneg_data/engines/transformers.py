@@ -5,13 +5,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from syneg_data.engines.protocol import Completion, Finish, Finished, Request, unheard
+from syneg_data.engines.weights import dense_weights
 from syneg_data.errors import InputError
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, switch_off_outlines_cache
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, render_chat, switch_off_outlines_cache
 from syneg_data.references import Model, Resolved
 from syneg_data.spec import RUNTIME, Spec
 
@@ -55,7 +56,7 @@ class TransformersEngine:
         switch_off_outlines_cache()
         import outlines
 
-        self._spec = spec
+        self._spec, self._label = spec, model.label
         logger.info("loading language model %s", model.label)
         with quiet_loading(model.label):
             self._tokenizer, self._model = _load(model.path, spec.dtype)
@@ -98,7 +99,7 @@ class TransformersEngine:
 
     def _prompt(self, request: Request) -> str:
         chat = [{"role": message.role, "content": message.content} for message in request.messages]
-        return str(self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+        return render_chat(self._tokenizer, chat, self._label)
 
     def _constraint(self, schema: str) -> Any:  # noqa: ANN401
         """Outlines' logits processor for a schema, with the grammar's free white space switched off."""
@@ -304,17 +305,14 @@ def _load(path: Path, dtype: str) -> tuple[Any, Any]:
     options: dict[str, Any] = dict(SAFE_WEIGHTS)
     if path.is_file():
         where = {**where, "pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-        options = _dense_weights()
+        options = dense_weights()
     tokenizer = AutoTokenizer.from_pretrained(**where, padding_side="left")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token_id = tokenizer.eos_token_id
-    model = AutoModelForCausalLM.from_pretrained(**where, **options, dtype=getattr(torch, dtype))
-    return tokenizer, cast(Any, model).to(device()).eval()
-
-
-def _dense_weights() -> dict[str, Any]:
-    """From transformers 5.20 or so GGUF weights stay packed unless told otherwise; unpacked they run twice as fast."""
-    import transformers
-
-    config = getattr(transformers, "GgufConfig", None)
-    return {} if config is None else {"quantization_config": config(dequantize=True)}
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        **where, **options, dtype=getattr(torch, dtype), output_loading_info=True
+    )
+    model, loading = loaded
+    if loading["missing_keys"]:  # transformers would make them up at random
+        raise ValueError(f"the weights lack {sorted(loading['missing_keys'])[0]}")
+    return tokenizer, model.to(device()).eval()

@@ -6,14 +6,14 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
 from syneg_data.engines.protocol import Completion, Finish, Finished, Request, unheard
 from syneg_data.engines.weights import folder_of
 from syneg_data.errors import InputError, UnavailableError
-from syneg_data.loading import SAFE, quiet_loading
+from syneg_data.loading import SAFE, quiet_loading, render_chat, switch_off_outlines_cache
 from syneg_data.references import Model, Resolved
 from syneg_data.spec import RUNTIME, Spec
 
@@ -31,7 +31,8 @@ _ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 _REASON_CHARACTERS = 240  # some reasons go on with a page of advice
-_FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length"}
+# `error`: a token that the grammar rejects ends a request.
+_FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length", "error": "broken", "repetition": "broken"}
 
 
 class Vllm(Spec):
@@ -91,13 +92,12 @@ class VllmEngine:
         with _stdout_kept_clean(), warnings.catch_warnings(action="ignore"):
             try:
                 import vllm
-                from outlines import caching
                 from transformers import AutoTokenizer
             except ImportError as error:
                 raise InputError(
                     f"engine vllm: {_reason(error)}; install the vllm extra: pip install 'syneg-data[vllm]'"
                 ) from error
-            cast(Any, caching).disable_cache()  # diskcache unpickles what it reads
+            switch_off_outlines_cache()
             folder = folder_of(model, "bfloat16" if spec.dtype == "auto" else spec.dtype)
             with quiet_loading(model.label):
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), **SAFE)
@@ -119,7 +119,7 @@ class VllmEngine:
         prompts = self._prompts(requests)
         for i, request in enumerate(requests):
             # vLLM would refuse the whole batch for one such prompt.
-            if len(prompts[i]) + request.max_tokens > 1e9:
+            if len(prompts[i]) + request.max_tokens > self.context:
                 detail = f"prompt of {len(prompts[i])} tokens and {request.max_tokens} to write exceed {self.context}"
                 done[i] = Completion("", "too_long", len(prompts[i]), 0, detail=detail)
                 finished(i, done[i])
@@ -139,9 +139,7 @@ class VllmEngine:
 
     def _prompts(self, requests: Sequence[Request]) -> list[list[int]]:
         chats = [[{"role": m.role, "content": m.content} for m in request.messages] for request in requests]
-        texts = [
-            str(self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)) for chat in chats
-        ]
+        texts = [render_chat(self._tokenizer, chat, self._label) for chat in chats]
         ids: list[list[int]] = self._tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         return ids
 
@@ -232,8 +230,7 @@ def _start(vllm: Any, spec: Vllm, folder: str, label: str) -> Any:  # noqa: ANN4
 def _completion(output: Any) -> Completion:  # noqa: ANN401
     reply = output.outputs[0]
     finish = _FINISHES.get(reply.finish_reason, "unavailable")
-    # For one, a token that the grammar rejects ends a request; with another seed it may go well.
-    detail = f"vLLM ended it with {reply.finish_reason!r}" if finish == "unavailable" else ""
+    detail = f"vLLM ended it with {reply.finish_reason!r}" if finish in ("broken", "unavailable") else ""
     cached = output.num_cached_tokens or 0
     return Completion(reply.text, finish, len(output.prompt_token_ids), len(reply.token_ids), cached, detail)
 

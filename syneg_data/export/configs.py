@@ -85,11 +85,17 @@ def collection_tables(
     }
 
 
-def candidate_table(mined: Sequence[Candidate], verdicts: Sequence[Verdict], examples: Sequence[Example]) -> "pa.Table":
+def candidate_table(
+    mined: Sequence[Candidate],
+    verdicts: Sequence[Verdict],
+    examples: Sequence[Example],
+    positives: Sequence[Verdict] = (),
+) -> "pa.Table":
     """`candidates`: everything that was ever seen, with the stage where its way ended and why.
 
     `stage` is `mine` for what a guard refused, `validate` for what the gate refused, `mix` for what was kept; there
-    `reason` is empty for selected rows and `not_selected` for the others.
+    `reason` is empty for selected rows and `not_selected` for the others. Written positives have the stage `restyle`;
+    `keep` means there that they are still relevant, and `selected` that an example uses them.
     """
     import pyarrow as pa
 
@@ -107,6 +113,16 @@ def candidate_table(mined: Sequence[Candidate], verdicts: Sequence[Verdict], exa
             (
                 v.query_id, v.positive_id, v.doc_id, v.origin, _hits(v.sources), v.relevance, v.positive_relevance,
                 stage, v.verdict, reason, chosen,
+            )
+        )  # fmt: skip
+    taken = {(e.query_id, e.positive_id) for e in examples}
+    for v in positives:
+        chosen = (v.query_id, v.doc_id) in taken
+        reason = v.reason if v.verdict != "keep" else "" if chosen else "not_selected"
+        rows.append(
+            (
+                v.query_id, v.positive_id, v.doc_id, v.origin, _hits(v.sources), v.relevance, v.positive_relevance,
+                "restyle", v.verdict, reason, chosen,
             )
         )  # fmt: skip
     hit = pa.struct([pa.field(f.name, f.type) for f in schema_of(Hit)])

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -12,12 +13,13 @@ from syneg_data.collection import Collection, normalise
 from syneg_data.engines.protocol import Completion, Request
 from syneg_data.engines.replies import StoredEngine
 from syneg_data.errors import InputError, UnavailableError
-from syneg_data.generation.prompts import as_data, chat, first_words, has_mark
+from syneg_data.generation.prompts import as_data, chat, first_words
 from syneg_data.records import Attribute
 from syneg_data.spec import fingerprint, seed_of
 
 AUTO: Literal["auto"] = "auto"
 PROPOSAL_SAMPLE, PROPOSAL_ATTEMPTS, PROPOSAL_TOKENS = 16, 3, 32  # documents at a time, times, tokens of each reply
+_VALUE, _MOST_WORDS = re.compile(r"\w[\w &/()'-]*"), 4
 _SAMPLE_WORDS, _FEWEST_VALUES, _MOST_VALUES, _LONGEST_VALUE = 80, 2, 8, 40
 
 
@@ -138,7 +140,8 @@ def _usable(reply: Completion, axis: str) -> str:
         flat = " ".join(value.split()).rstrip(".")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return ""
-    fits = len(flat) <= _LONGEST_VALUE and flat.isprintable() and not has_mark(flat)
+    # It will stand among our own words in prompts, so it must not be able to say anything: a few words, no sentence.
+    fits = len(flat) <= _LONGEST_VALUE and len(flat.split()) <= _MOST_WORDS and _VALUE.fullmatch(flat)
     return flat if fits and normalise(flat) not in ("", normalise(axis)) else ""
 
 

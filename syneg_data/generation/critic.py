@@ -48,8 +48,8 @@ def opinion_request(
     request_id: str, query: str, positive: str, passage: str, attributes: Sequence[Attribute], seed: int
 ) -> Request:
     """The request for an opinion; the likeliest tokens are taken, so it depends on the texts alone."""
-    reply_type = FullOpinion if attributes else Opinion
-    question = _QUESTIONS + (_ATTRIBUTES.format(attribute_sentences(attributes)) if attributes else "")
+    asked = _judgeable(attributes)
+    question = _QUESTIONS + (_ATTRIBUTES.format(attribute_sentences(asked)) if asked else "")
     return Request(
         request_id=request_id,
         messages=chat(
@@ -58,7 +58,7 @@ def opinion_request(
             as_data({"passage": _gist(passage)}) + "\n",
             question,
         ),
-        schema=schema_of(reply_type),
+        schema=schema_of(_opinion_type(attributes)),
         temperature=0.0,
         top_p=1.0,
         max_tokens=OPINION_TOKENS,
@@ -66,14 +66,26 @@ def opinion_request(
     )
 
 
-def read_opinion(completion: Completion) -> Opinion | Judged:
+def _judgeable(attributes: Sequence[Attribute]) -> list[Attribute]:
+    """The attributes to ask about; length is measured, and models judge it badly."""
+    return [attribute for attribute in attributes if attribute.axis != "length"]
+
+
+def _opinion_type(attributes: Sequence[Attribute]) -> type[Opinion]:
+    return FullOpinion if _judgeable(attributes) else Opinion
+
+
+def read_opinion(completion: Completion, attributes: Sequence[Attribute]) -> Opinion | Judged:
     """The opinion in a completion, or the state of a reply that is none."""
-    opinion = parse_reply(completion, FullOpinion if '"attributes"' in completion.text else Opinion)
+    opinion = parse_reply(completion, _opinion_type(attributes))
     return opinion if isinstance(opinion, Judged) else cast(Opinion, opinion)
 
 
-def objections(opinion: Opinion, role: str) -> tuple[str, ...]:
-    """What the critic holds against a draft of this role: `answers` (or not), `off_topic`, `attributes`."""
+OBJECTIONS = frozenset({"answers", "does_not_answer", "off_topic", "attributes"})
+
+
+def objections(opinion: Opinion, role: str, heed: frozenset[str] = OBJECTIONS) -> tuple[str, ...]:
+    """What the critic holds against a draft of this role, as far as it is to be heeded."""
     wrong = []
     if opinion.on_topic == "no":
         wrong.append("off_topic")
@@ -83,7 +95,7 @@ def objections(opinion: Opinion, role: str) -> tuple[str, ...]:
         wrong.append("does_not_answer")
     if isinstance(opinion, FullOpinion) and opinion.attributes == "no":
         wrong.append("attributes")
-    return tuple(wrong)
+    return tuple(what for what in wrong if what in heed)
 
 
 _ORDERS = {
@@ -95,17 +107,24 @@ _ORDERS = {
 
 
 def revision(
-    messages: tuple[Message, ...], draft: Mapping[str, str], wrong: Sequence[str], attributes: Sequence[Attribute]
+    messages: tuple[Message, ...],
+    draft: Mapping[str, str],
+    wrong: Mapping[str, Sequence[str]],
+    attributes: Sequence[Attribute],
 ) -> tuple[Message, ...]:
     """The chat that asks for a better version: the first one, the draft, and what is wrong with it.
 
     Args:
         messages: the chat that asked for the draft.
         draft: key of the reply -> text, as it was accepted.
-        wrong: what the critic objected to.
+        wrong: key of the reply -> what the critic objected to in that text.
         attributes: what the draft was asked to be like.
     """
-    orders = " ".join(_ORDERS[what].replace("{}", attribute_sentences(attributes)) for what in wrong)
+    asked = attribute_sentences(_judgeable(attributes))
+    orders = " ".join(
+        (f"{key}: " if len(draft) > 1 else "") + " ".join(_ORDERS[what].replace("{}", asked) for what in found)
+        for key, found in wrong.items()
+    )
     return (*messages, Message("assistant", as_data(draft)), Message("user", f"{orders} Write it again."))
 
 
@@ -116,6 +135,11 @@ class _Case:
     positive: str
     passage: str
     answers: YesNo
+
+    @property
+    def on_topic(self) -> YesNo | None:
+        """Whether the text is on the topic; near-misses may be or not."""
+        return {"near_miss": None, "random": "no"}.get(self.kind, "yes")
 
 
 def sit_exam(
@@ -149,7 +173,7 @@ def sit_exam(
     for completion in completions:
         if completion.finish == "unavailable":
             raise UnavailableError(f"the critic's exam: {completion.detail}; the same command resumes")
-    opinions = [read_opinion(completion) for completion in completions]
+    opinions = [read_opinion(completion, ()) for completion in completions]
     judged = [(case, opinion) for case, opinion in zip(cases, opinions, strict=True) if isinstance(opinion, Opinion)]
     by_kind = {}
     for kind in dict.fromkeys(case.kind for case in cases):
@@ -160,23 +184,37 @@ def sit_exam(
             "right": sum(opinion.answers == case.answers for case, opinion in mine),
             "said_on_topic": sum(opinion.on_topic == "yes" for _, opinion in mine),
         }
-    rates = [
-        sum(opinion.answers == case.answers for case, opinion in judged if case.answers == truth)
-        / max(1, sum(case.answers == truth for case in cases))
-        for truth in ("yes", "no")
-    ]
-    balanced = round(sum(rates) / 2, 4)
+    balanced = _balanced([case.answers for case in cases], [(c.answers, o.answers) for c, o in judged])
+    on_topic = _balanced([case.on_topic for case in cases], [(c.on_topic, o.on_topic) for c, o in judged])
     return {
         "cases": len(cases),
         "without_opinion": len(cases) - len(judged),
         "accuracy": round(sum(o.answers == c.answers for c, o in judged) / max(1, len(cases)), 4),
         "balanced_accuracy": balanced,
+        "balanced_accuracy_on_topic": on_topic,
         "minimum": minimum,
         "passed": balanced > minimum,
+        "passed_on_topic": on_topic > minimum,
         "said_yes": sum(opinion.answers == "yes" for _, opinion in judged),
         "by_kind": by_kind,
         "tokens": {"in": sum(c.tokens_in for c in completions), "out": sum(c.tokens_out for c in completions)},
     }
+
+
+def worth_heeding(exam: Mapping[str, Any]) -> frozenset[str]:
+    """The objections that count after this exam: none if it was failed, and `off_topic` only if that was passed."""
+    if not exam["passed"]:
+        return frozenset()
+    return OBJECTIONS if exam["passed_on_topic"] else OBJECTIONS - {"off_topic"}
+
+
+def _balanced(truths: Sequence[YesNo | None], found: Sequence[tuple[YesNo | None, YesNo]]) -> float:
+    """Mean of the shares that were judged right among the texts whose truth is yes and among those where it is no."""
+    rates = [
+        sum(truth == said == which for truth, said in found) / max(1, sum(truth == which for truth in truths))
+        for which in ("yes", "no")
+    ]
+    return round(sum(rates) / 2, 4)
 
 
 def _cases(collection: Collection, pairs: Sequence[Pair], seed: int, size: int) -> list[_Case]:

@@ -12,7 +12,7 @@ from syneg_data.engines.replies import StoredEngine
 from syneg_data.generation import Generation
 from syneg_data.generation.assignments import Assignment, Pair, Passage, Texts
 from syneg_data.generation.attributes import Proposal, with_proposals
-from syneg_data.generation.critic import objections, opinion_request, read_opinion, revision
+from syneg_data.generation.critic import OBJECTIONS, objections, opinion_request, read_opinion, revision
 from syneg_data.generation.reflection import Critique, schema_of
 from syneg_data.generation.replies import (
     COPY_SHARE,
@@ -138,7 +138,7 @@ def write_drafts(
     engine: StoredEngine,
     seed: int,
     *,
-    criticise: bool = True,
+    heed: frozenset[str] = OBJECTIONS,
 ) -> list[Row]:
     """Rows of all requests for `jobs`, by draft, then in the order of asking.
 
@@ -150,16 +150,16 @@ def write_drafts(
         collection: the texts.
         engine: writes, and judges its own drafts where the recipe says so.
         seed: of the recipe.
-        criticise: whether to heed `reflection: critique`; not after an exam that was failed.
+        heed: the objections of the critic that count, by what its exam was worth; with none it is not asked.
     """
-    desk = _Desk(spec, collection, engine, seed)
+    desk = _Desk(spec, collection, engine, seed, heed)
     works = []
     for job in jobs:
         texts = texts_of(collection, job)
         messages = first_messages(spec, job, texts)
         works.append(_Work(job, texts, messages, job.passages, messages))
     desk.write(works, 0)
-    if criticise and isinstance(spec.reflection, Critique):
+    if heed and isinstance(spec.reflection, Critique):
         for round_ in range(spec.reflection.rounds + 1):
             works = desk.criticise(works, round_)
             if round_ == spec.reflection.rounds or not works:
@@ -171,11 +171,14 @@ def write_drafts(
 class _Desk:
     """Where one chunk's drafts are written."""
 
-    def __init__(self, spec: Generation, collection: Collection, engine: StoredEngine, seed: int) -> None:
+    def __init__(
+        self, spec: Generation, collection: Collection, engine: StoredEngine, seed: int, heed: frozenset[str]
+    ) -> None:
         self._spec = spec
         self._collection = collection
         self._engine = engine
         self._seed = seed
+        self._heed = heed
         # Per pair, the texts that stand: (strategy, slot) -> text and the document that it was made from.
         self._accepted: dict[tuple[str, str], dict[tuple[str, int], tuple[str, str | None]]] = {}
         self.rows: dict[DraftKey, list[Row]] = {}
@@ -246,8 +249,8 @@ class _Desk:
             )
         wrong: dict[int, list[tuple[Passage, tuple[str, ...]]]] = {}
         for (work, passage), request, completion in zip(asked, requests, self._engine.complete(requests), strict=True):
-            opinion = read_opinion(completion)
-            found = () if isinstance(opinion, Judged) else objections(opinion, passage.role)
+            opinion = read_opinion(completion, work.job.attributes)
+            found = () if isinstance(opinion, Judged) else objections(opinion, passage.role, self._heed)
             judged = opinion if isinstance(opinion, Judged) else Judged("ok", ",".join(found))
             tokens = (completion.tokens_in, completion.tokens_out, completion.tokens_cached)
             self._file(work, passage, request, completion, tokens, judged, "", round_, 0, role=CRITIQUE)
@@ -258,11 +261,10 @@ class _Desk:
     def _revised(self, work: _Work, wrong: Sequence[tuple[Passage, tuple[str, ...]]]) -> _Work:
         """The same assignment for another round, in which only the passages that were objected to are due."""
         job = work.job
-        orders = tuple(dict.fromkeys(what for _, found in wrong for what in found))
         accepted = self._accepted[job.pair.query_id, job.pair.positive_id]
         places = {passage.key: (job.strategy.name, passage.slot) for passage in job.passages}
         draft = {key: accepted[place][0] for key, place in places.items() if place in accepted}
-        messages = revision(work.first, draft, orders, job.attributes)
+        messages = revision(work.first, draft, {passage.key: found for passage, found in wrong}, job.attributes)
         return _Work(job, work.texts, work.first, tuple(passage for passage, _ in wrong), messages)
 
     def _file(
@@ -320,13 +322,22 @@ def _split(completion: Completion, parts: int) -> list[tuple[int, int, int]]:
 
 
 def is_final(rows: Iterable[Row]) -> bool:
-    """Whether no reply is missing for want of an engine, so that a later run need not ask again."""
-    return not any(row.detail.startswith(UNAVAILABLE) for row in rows)
+    """Whether no draft or critique is missing for want of an engine, so that a later run need not ask again."""
+    kept = list(rows)
+    deciding = [*final_rows(kept), *(row for row in kept if row.role == CRITIQUE)]
+    return not any(row.detail.startswith(UNAVAILABLE) for row in deciding)
 
 
 def final_rows(rows: Sequence[Row]) -> list[Row]:
-    """The last version of every draft: the one that decides its fate."""
-    last = {draft_key(row): row for row in rows if row.role != CRITIQUE}
+    """The row that decides the fate of each draft: its last version that is `ok`, else its last attempt.
+
+    So a draft whose revision came to nothing stands as it was, with what the critic held against it.
+    """
+    last: dict[DraftKey, Row] = {}
+    for row in rows:
+        key = draft_key(row)
+        if row.role != CRITIQUE and (row.state == "ok" or key not in last or last[key].state != "ok"):
+            last[key] = row
     return list(last.values())
 
 

@@ -22,11 +22,6 @@ def as_data(value: Mapping[str, Any]) -> str:
     return _MARK.sub(lambda match: f"\\u{ord(match.group(0)):04x}", text)
 
 
-def has_mark(text: str) -> bool:
-    """Whether a tokenizer might take a part of the text for a control token."""
-    return _MARK.search(text) is not None
-
-
 def chat(role: str, *sections: str) -> tuple[Message, ...]:
     """A chat that opens with the role; sections that are empty are left out."""
     return Message("system", role), Message("user", "\n".join(section for section in sections if section))

@@ -67,11 +67,11 @@ class Critique(Spec):
         24, ge=8, le=400, description="pairs whose texts make up the critic's exam; up to five cases from each"
     )
     minimum: float = Field(
-        0.5,
+        0.65,
         ge=0.5,
         lt=1,
         description="the critic fails its exam unless its balanced accuracy on `answers the query` is above this; "
-        "always saying yes, or always no, gives 0.5",
+        "always saying yes, or always no, or tossing a coin, gives about 0.5",
     )
     on_fail: Literal["fail", "ignore"] = Field(
         "fail", description="a critic that fails its exam: end the build (exit code 3), or go on without criticism"

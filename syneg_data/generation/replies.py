@@ -26,12 +26,14 @@ RETRYABLE = frozenset({"truncated", "invalid", "refused", "copied", "degenerate"
 FAILED = frozenset({"truncated", "invalid", "failed"})
 
 _REFUSAL = re.compile(
-    r"^\W*(i['\u2019]?m sorry|i am sorry|sorry, (i|but)\b|as an ai\b|i cannot|i can['\u2019]?t "
-    r"(help|assist|write|provide)|"
+    r"^\W*(i['\u2019]?m sorry|i am sorry, (but )?i|sorry, (i|but i)\b|as an ai\b|i (cannot|can not|can['\u2019]?t) "
+    r"(help|assist|write|provide|create|generate|comply|fulfil)|"
     r"i['\u2019]?m unable|i am unable|es tut mir leid|ich kann (leider )?(nicht|keine)|"
     r"je suis d\u00e9sol\u00e9e?|lo siento)",
     re.IGNORECASE,
 )
+# Chinese, Japanese, Thai, Lao, Burmese and Khmer.
+_UNSPACED = re.compile(r"[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 # UTF-8 read as Latin-1 or Windows-1252: `Ã©`, `â€™`.
 _MOJIBAKE = re.compile(r"\u00c3[\u0080-\u00bf\u0192\u2020-\u203a]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
@@ -75,6 +77,8 @@ def parse_reply(completion: Completion, reply_type: type[BaseModel]) -> BaseMode
     """The typed reply, or the state of a reply that is none."""
     if completion.finish == "length":
         return Judged("truncated", "the reply hit max_tokens")
+    if completion.finish == "broken":
+        return Judged("invalid", completion.detail)
     if completion.finish != "stop":
         return Judged("failed", f"{completion.finish}: {completion.detail}")
     if _REFUSAL.search(completion.text):
@@ -97,14 +101,14 @@ def judge_text(raw: str, query: str, positive: str, others: Iterable[Other]) -> 
         others: what the text must not copy.
     """
     text = " ".join(raw.split())
-    words = normalise(text).split()
+    words = words_of(text)
     if _REFUSAL.search(text):
         return Judged("refused", "the model declined")
     if _BROKEN.search(text) or _MOJIBAKE.search(text):
         return Judged("degenerate", "broken characters")
-    if len(words) < MIN_WORDS and normalise(query) != " ".join(words):
+    if len(words) < MIN_WORDS and words_of(query) != words:
         return Judged("degenerate", f"fewer than {MIN_WORDS} words")
-    if normalise(query) == " ".join(words) or _overlap(words, query) >= COPY_SHARE:
+    if words_of(query) == words or _overlap(words, query) >= COPY_SHARE:
         return Judged("copied", "the query itself")
     if what := _defect(text, words, query, positive):
         return Judged("degenerate", what)
@@ -112,6 +116,11 @@ def judge_text(raw: str, query: str, positive: str, others: Iterable[Other]) -> 
         if _overlap(words, other.text) >= other.share:
             return Judged("copied", other.name)
     return Judged("ok", "", text)
+
+
+def words_of(text: str) -> list[str]:
+    """Normalised words; in scripts that put no spaces between words, each character counts as one."""
+    return _UNSPACED.sub(r" \g<0> ", normalise(text)).split()
 
 
 def storable(text: str) -> str:
@@ -131,7 +140,7 @@ def _defect(text: str, words: Sequence[str], query: str, positive: str) -> str:
             return f"leaked instruction {match.group(0)!r}"
     if _repetition(words) > _LOOP_SHARE:
         return "repeats itself"
-    if len(words) > max(_LONG, _TOO_LONG * len(positive.split())):
+    if len(words) > max(_LONG, _TOO_LONG * len(words_of(positive))):
         return "far longer than the positive"
     expected, found = language_of(positive), language_of(text)
     if expected and found and expected != found:
@@ -157,7 +166,7 @@ def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
 @functools.lru_cache(maxsize=1024)
 def _gram_set(text: str) -> frozenset[tuple[str, ...]]:
     """The n-grams of a text that many others are compared with."""
-    return frozenset(_grams(normalise(text).split(), _GRAM))
+    return frozenset(_grams(words_of(text), _GRAM))
 
 
 def _overlap(words: Sequence[str], other: str) -> float:

@@ -125,6 +125,7 @@ def render_card(
         origins=report["origins"],
         tokens=report.get("tokens"),
         critic=report.get("critic"),
+        restyled=report.get("restyled_positives", 0),
         attributes=_attributes(report.get("attributes", [])),
         models=[{name: _inline(value) for name, value in model.items()} for model in models],
         license=publishing["license"],
@@ -168,7 +169,8 @@ def dataset_info(folder: Path, rows: Mapping[str, int], split: str) -> list[dict
 def _funnel(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for stage, entry in stages.items():
-        for label, part in ((stage, entry), (f"{stage}, pairs", entry.get("pairs"))):
+        parts = ((f"{stage}, {name}", entry.get(name)) for name in ("pairs", "relevance"))
+        for label, part in ((stage, entry), *parts):
             if part:
                 reasons = {
                     kind: ", ".join(f"{reason} {n}" for reason, n in part[kind].items()) or "-"

@@ -28,24 +28,17 @@ def generate_entry(final: Sequence[Generation]) -> dict[str, Any]:
     return _entry("draft", kept, states - failed, failed)
 
 
-def restyle_entry(final: Sequence[Generation], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def restyle_entry(final: Sequence[Generation], verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
     """Written positives by the state of their last attempt; under `relevance`, what the gate says of those that came.
 
-    A written positive is kept if the gate would call it a false negative, which is to say: relevant.
+    Args:
+        final: the deciding row of each written positive.
+        verdicts: from validate; None where the line has not come that far.
     """
     entry = generate_entry(final)
-    lost = Counter(
-        v.reason if v.verdict in ("duplicate", "failed") or v.reason.startswith("critique") else "less_relevant"
-        for v in verdicts
-        if not still_relevant(v)
-    )
-    entry["relevance"] = _entry("draft", len(verdicts) - lost.total(), lost, Counter())
+    if verdicts is not None:
+        entry["relevance"] = validate_entry(verdicts)
     return entry
-
-
-def still_relevant(verdict: Verdict) -> bool:
-    """Whether the gate finds a written positive as relevant as the rule asks of a positive."""
-    return verdict.verdict == "false_negative" and not verdict.reason.startswith("critique")
 
 
 def validate_entry(verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -104,7 +97,7 @@ def check_balance(stages: Mapping[str, Any]) -> None:
 
     if "validate" in stages:
         assert stages["validate"]["in"] == kept("mine") + kept("generate"), f"the gate lost candidates: {stages}"
-    if "restyle" in stages:
+    if "relevance" in stages.get("restyle", {}):
         assert stages["restyle"]["relevance"]["in"] == kept("restyle"), f"the gate lost written positives: {stages}"
     if "mix" in stages:
         assert stages["mix"]["in"] == kept("validate"), f"mixing lost candidates: {stages}"

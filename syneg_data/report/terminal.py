@@ -81,7 +81,8 @@ def funnel_table(report: dict[str, Any]) -> Table:
     for name in ("stage", "unit", "in", "kept", "rejected", "failed"):
         table.add_column(name, justify="right" if name in ("in", "kept") else "left")
     for stage, entry in report["stages"].items():
-        for label, row in ((stage, entry), (f"{stage} (pairs)", entry.get("pairs"))):
+        parts = ((f"{stage} ({name})", entry.get(name)) for name in ("pairs", "relevance"))
+        for label, row in ((stage, entry), *parts):
             if row:
                 reasons = [
                     ", ".join(f"{k} {n}" for k, n in row[part].items()) or "-" for part in ("rejected", "failed")

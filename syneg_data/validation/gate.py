@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from syneg_data.collection import Collection, normalise
 from syneg_data.records import Hit, Score, Verdict
 from syneg_data.spec import seed_of
-from syneg_data.validation import Validation
+from syneg_data.validation import Rule, Validation
 from syneg_data.validation.rerankers import Judge
 
 PERCENTILE = 0.95
@@ -133,6 +133,19 @@ def _row(
         subject.query_id, subject.positive_id, subject.doc_id, subject.origin, subject.sources,
         relevance, positive_relevance, scores, verdict, reason,
     )  # fmt: skip
+
+
+def as_positive(verdict: Verdict, rule: Rule) -> Verdict:
+    """The gate's word on a written positive: kept if every reranker finds it as relevant as the rule asks.
+
+    What would be a false negative among negatives is a positive here; the stricter reading is taken, whatever `agree`
+    says, because a positive that is none does the same harm.
+    """
+    if verdict.verdict in ("duplicate", "failed") or not verdict.scores:
+        return verdict
+    if all(round(s.relevance - rule.threshold(s.positive_relevance), 9) > 0 for s in verdict.scores):
+        return replace(verdict, verdict="keep", reason="")
+    return replace(verdict, verdict="too_easy", reason="less_relevant")
 
 
 def floor_sample(collection: Collection, size: int, seed: int) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from syneg_data.engines.weights import folder_of
 from syneg_data.errors import InputError
 from syneg_data.references import PackageModel
 
+pytest.importorskip("vllm", reason="vllm is not installed in this environment; .ci/vllm runs these in its own")
+
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
 SCHEMA = json.dumps(
@@ -35,7 +37,6 @@ STARTS_WITHIN = 300.0  # seconds; 40 on two idle cores
 @pytest.fixture(scope="module")
 def server(root, tmp_path_factory):
     """Base URL of a vLLM server on this machine."""
-    pytest.importorskip("vllm", reason="vllm is not installed in this environment; .ci/vllm runs these in its own")
     recipe = yaml.safe_load((root / "recipes" / "quickstart.yaml").read_text())
     folder = folder_of(PackageModel.model_validate(recipe["generation"]["engine"]["model"]).resolve(), "bfloat16")
     with socket.socket() as probe:

@@ -12,7 +12,7 @@ import yaml
 
 from syneg_data.engines.canary import prove_constraint
 from syneg_data.engines.protocol import Message, Request, unheard
-from syneg_data.engines.vllm import Vllm
+from syneg_data.engines.vllm import Vllm, _stdout_kept_clean
 from syneg_data.errors import InputError, UnavailableError
 from syneg_data.references import PathModel
 
@@ -222,6 +222,18 @@ def test_what_vllm_aborts_can_be_tried_again(engine):
     replies = engine.complete([request(max_tokens=5), request(max_tokens=40)], abort_the_rest)
     assert [reply.finish for reply in replies] == ["length", "unavailable"]
     assert replies[1].detail.startswith("vLLM")
+
+
+def test_what_is_printed_while_vllm_starts_goes_to_stderr(capfd):
+    print("before")
+    with _stdout_kept_clean():
+        print("python")
+        os.write(1, b"c++\n")
+        subprocess.run(["echo", "process"], check=True)
+    print("after")
+    out, err = capfd.readouterr()
+    assert out == "before\nafter\n"
+    assert sorted(err.split()) == ["c++", "process", "python"]
 
 
 def test_the_environment_is_the_users_to_change(spec):

@@ -93,6 +93,7 @@ def test_damage_and_leftovers_are_mended(folder, gguf, damage):
     assert folder_of(gguf, "bfloat16") == folder
     assert sha256_file(weights) == BFLOAT16_WEIGHTS
     assert json.loads(manifest.read_text())["model.safetensors"] == 269_060_552
+    assert not (folder / "junk").exists()
     assert sorted(path.name for path in folder.parent.iterdir()) == [f".{folder.name}.lock", folder.name]
 
 
