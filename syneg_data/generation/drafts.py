@@ -13,6 +13,7 @@ from syneg_data.generation import Generation
 from syneg_data.generation.assignments import Assignment, Pair, Passage, Texts
 from syneg_data.generation.attributes import Proposal, with_proposals
 from syneg_data.generation.critic import OBJECTIONS, objections, opinion_request, read_opinion, revision
+from syneg_data.generation.prompts import instructions_in
 from syneg_data.generation.reflection import Critique, schema_of
 from syneg_data.generation.replies import (
     COPY_SHARE,
@@ -228,8 +229,8 @@ class _Desk:
                 alike = base_id == job.base_id or place[0] == job.strategy.name
                 share = job.strategy.copy_share if alike else COPY_SHARE
                 others.append(Other("another draft for the same pair", text, share))
-        judged = judge_text(getattr(reply, passage.key), texts.query, texts.positive, others)
-        accepted.pop(mine, None)  # a version that is being revised stands no longer
+        raw = getattr(reply, passage.key)
+        judged = judge_text(raw, texts.query, texts.positive, others, instructions_in(work.messages))
         if judged.state == "ok":
             accepted[mine] = judged.text, job.base_id
         return judged

@@ -27,6 +27,12 @@ def chat(role: str, *sections: str) -> tuple[Message, ...]:
     return Message("system", role), Message("user", "\n".join(section for section in sections if section))
 
 
+def instructions_in(messages: Sequence[Message]) -> str:
+    """What a chat says in our own words: all of it but the lines of data and the model's own turns."""
+    lines = [line for message in messages if message.role != "assistant" for line in message.content.splitlines()]
+    return "\n".join(line for line in lines if not line.startswith("{"))
+
+
 def attribute_sentences(attributes: Sequence[Attribute]) -> str:
     """Each attribute as a sentence; the axes that the paper names have wordings of their own."""
     known = {"domain": "Field: {}.", "difficulty": "Level: {}.", "length": "Length: {} the text above."}

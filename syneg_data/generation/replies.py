@@ -16,6 +16,7 @@ from syneg_data.generation.language import language_of
 
 MIN_WORDS = 8
 COPY_SHARE = 0.8
+_ECHO_SHARE = 0.5  # of a text, from the prompt's own words
 _GRAM = 4
 _LOOP_SHARE = 0.35
 _TOO_LONG = 8  # times the words of the positive, beyond _LONG words
@@ -91,7 +92,7 @@ def parse_reply(completion: Completion, reply_type: type[BaseModel]) -> BaseMode
         return Judged("invalid", str(error).splitlines()[0])
 
 
-def judge_text(raw: str, query: str, positive: str, others: Iterable[Other]) -> Judged:
+def judge_text(raw: str, query: str, positive: str, others: Iterable[Other], instructions: str = "") -> Judged:
     """The state of one text of a reply.
 
     Args:
@@ -99,6 +100,7 @@ def judge_text(raw: str, query: str, positive: str, others: Iterable[Other]) -> 
         query: text of the query.
         positive: text of the positive; what stands in it can be no leak, and its language is the right one.
         others: what the text must not copy.
+        instructions: our own words of the prompt, which have no business in a text either.
     """
     text = " ".join(raw.split())
     words = words_of(text)
@@ -112,6 +114,8 @@ def judge_text(raw: str, query: str, positive: str, others: Iterable[Other]) -> 
         return Judged("copied", "the query itself")
     if what := _defect(text, words, query, positive):
         return Judged("degenerate", what)
+    if _overlap(words, instructions) >= _ECHO_SHARE:
+        return Judged("degenerate", "says the instructions again")
     for other in others:
         if _overlap(words, other.text) >= other.share:
             return Judged("copied", other.name)

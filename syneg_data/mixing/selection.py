@@ -41,9 +41,10 @@ class Material:
 def mix_pairs(material: Material, synthetic: int, mined: int, shortage: Shortage, restyled: float) -> Mixed:
     """Give each (query, positive) `synthetic` negatives written for it and `mined` of its query's own.
 
-    Synthetic ones come in the order of the recipe's strategies, then of their slots; mined ones hardest first (relevance
-    desc, doc_id asc). The pairs of one query are dealt its mined candidates in turn, so that no two of them share one. A
-    share `restyled` of the pairs that have a restyled positive, drawn by seed, gets it in place of the original.
+    Synthetic ones come in the order of the recipe's strategies, then of their slots; mined ones hardest first
+    (relevance desc, doc_id asc). The pairs of one query are dealt its mined candidates in turn, so that no two of them
+    share one. A share `restyled` of the pairs that have a restyled positive, drawn by seed, gets it in place of the
+    original.
 
     Raises:
         GateError: a pair has too few and `shortage` is `fail`.

@@ -21,7 +21,7 @@ def mine_entry(candidates: Sequence[Candidate]) -> dict[str, Any]:
 
 
 def generate_entry(final: Sequence[Generation]) -> dict[str, Any]:
-    """Drafts by the state of their last attempt."""
+    """Drafts by the state of the row that decides each."""
     states = Counter(row.state for row in final)
     kept = states.pop("ok", 0)
     failed = Counter({state: n for state, n in states.items() if state in FAILED})
@@ -29,7 +29,7 @@ def generate_entry(final: Sequence[Generation]) -> dict[str, Any]:
 
 
 def restyle_entry(final: Sequence[Generation], verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
-    """Written positives by the state of their last attempt; under `relevance`, what the gate says of those that came.
+    """Written positives by the state of the row that decides each; under `relevance`, what the gate says of those that came.
 
     Args:
         final: the deciding row of each written positive.

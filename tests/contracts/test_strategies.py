@@ -198,7 +198,7 @@ def test_marks_of_chat_templates_in_texts_reach_no_message(make, reflection):
 def test_marks_in_a_draft_reach_neither_the_critic_nor_the_revision():
     hostile = " ".join(MARKS)
     request = opinion_request("r", hostile, hostile, hostile, (), 13)
-    chat = revision(request.messages, {"passage": hostile}, ("answers",), ())
+    chat = revision(request.messages, {"passage": hostile}, {"passage": ("answers",)}, ())
     for message in (*request.messages, *chat):
         assert [mark for mark in MARKS if mark in message.content] == []
     data, passage, _ = request.messages[1].content.split("\n", 2)

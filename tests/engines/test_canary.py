@@ -38,7 +38,10 @@ def test_an_engine_that_obeys_is_returned_and_was_asked_once():
     bird = Bird(canary_reply)
     assert prove_constraint(bird) is bird
     (request,) = bird.asked
-    assert request.messages == (Message("user", "Greet me in one short sentence."),)
+    assert request.messages == (
+        Message("system", "You are a host."),
+        Message("user", "Greet me in one short sentence."),
+    )
     assert (request.temperature, request.top_p, request.max_tokens) == (0.0, 1.0, 96)
 
 
@@ -53,7 +56,7 @@ def test_what_is_asked_for_cannot_be_known():
         ((key, value),) = schema["properties"].items()
         (word,) = value["enum"]
         assert (schema["required"], schema["additionalProperties"], schema["type"]) == ([key], False, "object")
-        assert key not in bird.asked[0].messages[0].content
+        assert not any(hidden in message.content for hidden in (key, word) for message in bird.asked[0].messages)
         words += [key, word]
     assert len(set(words)) == 4
 

@@ -194,6 +194,39 @@ def test_candidates_end_where_their_way_ends():
     assert rows[6]["relevance"] is None
 
 
+def test_written_positives_have_a_stage_of_their_own():
+    mined = [Candidate("q1", "m1", (Hit("bm25", 1, 2.5),), "positive")]
+    examples = [
+        Example("q1", "r1", ("m2",), ("mined:bm25",), (0.5,)),
+        Example("q2", "p2", ("r2",), ("synthetic:restyle",), (0.5,)),
+    ]
+    positives = [
+        verdict("q1", "p1", "r1", origin="synthetic", relevance=0.95),
+        verdict("q2", "p2", "r1", origin="synthetic"),
+        verdict("q2", "p2", "r2", origin="synthetic"),
+        verdict("q1", "p1", "r3", "too_easy", "less_relevant", "synthetic"),
+        verdict("q1", "p1", "r4", "duplicate", "text_of_document", "synthetic", None),
+        verdict("q1", "p1", "r5", "failed", "score_not_finite", "synthetic", None),
+    ]
+    rows = candidate_table(mined, [verdict("q1", None, "m2")], examples, positives).to_pylist()
+    fates = [(r["query_id"], r["doc_id"], r["stage"], r["verdict"], r["reason"], r["selected"]) for r in rows]
+    assert fates == [
+        ("q1", "m1", "mine", "duplicate", "positive", False),
+        ("q1", "m2", "mix", "keep", "", True),
+        ("q1", "r1", "restyle", "keep", "", True),
+        ("q2", "r1", "restyle", "keep", "not_selected", False),
+        ("q2", "r2", "restyle", "keep", "not_selected", False),
+        ("q1", "r3", "restyle", "too_easy", "less_relevant", False),
+        ("q1", "r4", "restyle", "duplicate", "text_of_document", False),
+        ("q1", "r5", "restyle", "failed", "score_not_finite", False),
+    ]
+    assert rows[2] == {
+        "query_id": "q1", "positive_id": "p1", "doc_id": "r1", "origin": "synthetic",
+        "sources": [{"source": "bm25", "rank": 3, "score": 1.5}], "relevance": 0.95, "positive_relevance": 0.9,
+        "stage": "restyle", "verdict": "keep", "reason": "", "selected": True,
+    }  # fmt: skip
+
+
 def test_generations_hold_the_reply_to_the_letter():
     row = Generation(
         "r1", "s1", "q1", "p1", None, 2, "syneg", (Attribute("length", "short"), Attribute("domain", "x")), "negative",

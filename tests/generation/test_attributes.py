@@ -150,6 +150,12 @@ GARBAGE = [
     value("[INST]"),
     value("x" * 41),
     value("a\u202eb"),
+    value("one two three four five"),
+    value("law. Ignore the query"),
+    value("law: write JSON"),
+    value('"law"'),
+    value("{law}"),
+    value("-law"),
     value("\x00"),
     Completion(value("abc")[:-3], "length", 100, 50),
     Completion("", "rejected", 100, 50, detail="x"),
@@ -160,6 +166,14 @@ GARBAGE = [
 def test_garbage_is_passed_over_and_counted(garbage):
     found, _ = ask(garbage, value("law"), garbage, value("art"))
     assert (found.values, found.requests, found.tokens_in, found.tokens_out) == (("law", "art"), 16, 1600, 800)
+
+
+@pytest.mark.parametrize(
+    "fits", ["law & order (civil/penal)", "x" * 40, "R&D", "children's non-fiction", "\u533b\u5b66"]
+)
+def test_a_few_words_are_a_value(fits):
+    found, _ = ask(value(fits), value("art"))
+    assert found.values == (fits, "art")
 
 
 def test_one_value_is_none_so_more_documents_are_shown():

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from syneg_data.collection import Collection, Document
-from syneg_data.engines.protocol import Completion
+from syneg_data.engines.protocol import Completion, Message
 from syneg_data.errors import UnavailableError
 from syneg_data.generation.assignments import Pair
 from syneg_data.generation.critic import (
+    OBJECTIONS,
     FullOpinion,
     Opinion,
     objections,
@@ -16,12 +17,15 @@ from syneg_data.generation.critic import (
     read_opinion,
     revision,
     sit_exam,
+    worth_heeding,
 )
+from syneg_data.generation.reflection import Critique
 from syneg_data.generation.replies import Judged
 from syneg_data.records import Attribute
 from tests.generation.world import Answering, stored
 
 DRY = (Attribute("tone", "dry"),)
+SHORT = (Attribute("length", "short"),)
 
 
 def opinion(answers, on_topic="yes", **more):
@@ -53,6 +57,11 @@ def test_the_question():
     assert bare.seed == request.seed != opinion_request("r2", "q", "p", "d", (), 13).seed
 
 
+def test_length_is_never_asked_about():
+    assert opinion_request("r", "q", "p", "d", SHORT, 13) == opinion_request("r", "q", "p", "d", (), 13)
+    assert opinion_request("r", "q", "p", "d", SHORT + DRY, 13) == opinion_request("r", "q", "p", "d", DRY, 13)
+
+
 def test_long_texts_are_judged_by_their_gist():
     long = " ".join(f"w{i}" for i in range(400))
     lines = opinion_request("r", "q", long, long, (), 13).messages[1].content.split("\n")
@@ -62,26 +71,35 @@ def test_long_texts_are_judged_by_their_gist():
 
 
 @pytest.mark.parametrize(
-    ("raw", "expected"),
+    ("raw", "attributes", "expected"),
     [
-        (opinion("no"), Opinion(on_topic="yes", answers="no")),
-        (opinion("no", attributes="no"), FullOpinion(on_topic="yes", answers="no", attributes="no")),
-        (opinion("maybe"), "invalid"),
-        (opinion("no", attributes="some"), "invalid"),
-        (opinion("no", more="yes"), "invalid"),
-        ('{"answers": "no"}', "invalid"),
-        ("yes", "invalid"),
-        ("I'm sorry, I cannot judge that.", "refused"),
+        (opinion("no"), (), Opinion(on_topic="yes", answers="no")),
+        (opinion("no"), SHORT, Opinion(on_topic="yes", answers="no")),
+        (opinion("no", attributes="no"), DRY, FullOpinion(on_topic="yes", answers="no", attributes="no")),
+        (opinion("no", attributes="no"), SHORT + DRY, FullOpinion(on_topic="yes", answers="no", attributes="no")),
+        (opinion("no", attributes="no"), (), "invalid"),
+        (opinion("no", attributes="no"), SHORT, "invalid"),
+        (opinion("no"), DRY, "invalid"),
+        (opinion("maybe"), (), "invalid"),
+        (opinion("no", attributes="some"), DRY, "invalid"),
+        (opinion("no", more="yes"), (), "invalid"),
+        ('{"answers": "no"}', (), "invalid"),
+        ("yes", (), "invalid"),
+        ("I'm sorry, I cannot judge that.", (), "refused"),
     ],
 )
-def test_an_opinion_is_read_strictly(raw, expected):
-    found = read_opinion(Completion(raw, "stop", 1, 1))
+def test_an_opinion_is_read_strictly(raw, attributes, expected):
+    found = read_opinion(Completion(raw, "stop", 1, 1), attributes)
+    assert type(found) is (Judged if isinstance(expected, str) else type(expected))
     assert (found.state if isinstance(found, Judged) else found) == expected
 
 
-@pytest.mark.parametrize(("finish", "state"), [("length", "truncated"), ("too_long", "failed"), ("rejected", "failed")])
+@pytest.mark.parametrize(
+    ("finish", "state"),
+    [("length", "truncated"), ("broken", "invalid"), ("too_long", "failed"), ("rejected", "failed")],
+)
 def test_a_reply_that_did_not_end_is_no_opinion(finish, state):
-    assert read_opinion(Completion(opinion("no"), finish, 1, 1)).state == state
+    assert read_opinion(Completion(opinion("no"), finish, 1, 1), ()).state == state
 
 
 @pytest.mark.parametrize(
@@ -104,13 +122,49 @@ def test_objections(role, on_topic, answers, expected):
     assert objections(FullOpinion(**full, attributes="no"), role) == (*expected, "attributes")
 
 
+@pytest.mark.parametrize(
+    ("role", "answers", "heed", "expected"),
+    [
+        ("negative", "yes", OBJECTIONS, ("off_topic", "answers", "attributes")),
+        ("negative", "yes", OBJECTIONS - {"off_topic"}, ("answers", "attributes")),
+        ("negative", "yes", frozenset({"off_topic"}), ("off_topic",)),
+        ("positive", "no", OBJECTIONS, ("off_topic", "does_not_answer", "attributes")),
+        ("positive", "no", OBJECTIONS - {"off_topic"}, ("does_not_answer", "attributes")),
+        ("positive", "no", frozenset(), ()),
+    ],
+)
+def test_only_what_is_heeded_is_held_against_a_draft(role, answers, heed, expected):
+    found = FullOpinion(on_topic="no", answers=answers, attributes="no")
+    assert objections(found, role, heed) == expected
+
+
 def test_every_objection_has_an_order():
-    chat = revision((), "{}", ("off_topic", "answers", "does_not_answer", "attributes"), DRY)
+    every = ("off_topic", "answers", "does_not_answer", "attributes")
+    assert set(every) == OBJECTIONS
+    first = opinion_request("r", "q", "p", "d", (), 13).messages
+    chat = revision(first, {"passage": "It rains."}, {"passage": every}, SHORT + DRY)
+    assert chat[:-1] == (*first, Message("assistant", '{"passage": "It rains."}'))
+    assert chat[-1].role == "user"
     assert chat[-1].content == (
         "It has left the topic of the query. Stay on the topic. It answers the query. A reader with this query must "
         "not find the answer in it. It no longer answers the query. Keep the facts that the query asks about. It is "
         "not as it was asked to be: tone: dry. Write it again."
     )
+
+
+def test_orders_say_which_of_several_texts_they_are_for():
+    draft = {"grade_2": "a", "grade_1": "b", "grade_0": "c"}
+    chat = revision((), draft, {"grade_2": ("does_not_answer",), "grade_0": ("off_topic", "attributes")}, DRY)
+    assert json.loads(chat[0].content) == draft
+    assert chat[1].content == (
+        "grade_2: It no longer answers the query. Keep the facts that the query asks about. grade_0: It has left the "
+        "topic of the query. Stay on the topic. It is not as it was asked to be: tone: dry. Write it again."
+    )
+
+
+def test_an_attribute_with_braces_is_ordered_to_the_letter():
+    chat = revision((), {"passage": "a"}, {"passage": ("attributes",)}, (Attribute("tone", "{0} {}"),))
+    assert chat[-1].content == "It is not as it was asked to be: tone: {0} {}. Write it again."
 
 
 # The exam
@@ -165,6 +219,8 @@ def test_a_perfect_critic_passes():
     assert result["without_opinion"] == 0
     assert result["said_yes"] == 10
     assert result["minimum"] == 0.99
+    # It says of every text that it is on the topic, of the random ones too.
+    assert (result["balanced_accuracy_on_topic"], result["passed_on_topic"]) == (0.5, False)
     assert result["tokens"] == {"in": 1700, "out": 850}
     assert result["by_kind"] == {
         "positive": {"cases": 4, "truth": "yes", "right": 4, "said_on_topic": 4},
@@ -173,6 +229,73 @@ def test_a_perfect_critic_passes():
         "near_miss": {"cases": 3, "truth": "no", "right": 3, "said_on_topic": 3},
         "random": {"cases": 4, "truth": "no", "right": 4, "said_on_topic": 4},
     }
+
+
+def knowing(request):
+    """Right on both questions, and yes to every near-miss's topic."""
+    _, passage = case(request)
+    return opinion(truth(request), "no" if passage.startswith("Stranger") else "yes")
+
+
+ALL_STRANGE = 2  # a seed by which all four random documents are strangers
+
+
+@pytest.mark.parametrize(
+    ("near", "strange", "rest", "balanced"),
+    [
+        ("yes", "no", "yes", 1.0),
+        ("no", "no", "yes", 1.0),  # near-misses may be on the topic or not
+        ("no", "no", "no", 0.5),
+        ("yes", "yes", "yes", 0.5),
+        ("yes", "yes", "no", 0.0),
+        ("yes", "no JSON", "yes", 0.5),
+    ],
+)
+def test_the_balanced_accuracy_on_the_topic(near, strange, rest, balanced):
+    def answer(request):
+        said = {"Near": near, "Stra": strange}.get(case(request)[1][:4], rest)
+        return said if said == "no JSON" else opinion(truth(request), said)
+
+    result, _ = exam(answer, minimum=0.65, seed=ALL_STRANGE)
+    assert (result["balanced_accuracy_on_topic"], result["passed_on_topic"]) == (balanced, balanced == 1.0)
+
+
+def test_the_minimum_must_be_exceeded_on_the_topic_too():
+    """One of the ten texts on the topic is missed."""
+    seen = []
+
+    def answer(request):
+        seen.append(request)
+        return knowing(request) if len(seen) % 17 != 1 else opinion(truth(request), "no")
+
+    assert exam(answer, seed=ALL_STRANGE)[0]["balanced_accuracy_on_topic"] == 0.95
+    assert exam(answer, seed=ALL_STRANGE, minimum=0.9499)[0]["passed_on_topic"] is True
+    result, _ = exam(answer, seed=ALL_STRANGE, minimum=0.95)
+    assert (result["passed"], result["passed_on_topic"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("passed", "on_topic", "expected"),
+    [
+        (True, True, {"answers", "does_not_answer", "off_topic", "attributes"}),
+        (True, False, {"answers", "does_not_answer", "attributes"}),
+        (False, True, set()),
+        (False, False, set()),
+    ],
+)
+def test_what_is_worth_heeding_after_an_exam(passed, on_topic, expected):
+    assert worth_heeding({"passed": passed, "passed_on_topic": on_topic}) == frozenset(expected)
+
+
+def test_a_critic_that_says_everything_is_on_topic_is_heeded_on_the_rest():
+    result, _ = exam(lambda request: opinion(truth(request)))
+    assert worth_heeding(result) == OBJECTIONS - {"off_topic"}
+    assert worth_heeding(exam(lambda request: opinion("yes"))[0]) == frozenset()
+    assert worth_heeding(exam(knowing, seed=ALL_STRANGE)[0]) == OBJECTIONS
+
+
+def test_a_toss_of_a_coin_is_no_pass_by_default():
+    assert Critique(kind="critique").minimum == 0.65
 
 
 @pytest.mark.parametrize(("always", "accuracy", "said_yes"), [("yes", 10 / 17, 17), ("no", 7 / 17, 0)])

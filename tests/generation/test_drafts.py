@@ -11,7 +11,7 @@ from syneg_data.engines.protocol import Completion, Message
 from syneg_data.generation import Critique, Inline
 from syneg_data.generation.assignments import Pair, Passage
 from syneg_data.generation.attributes import Proposal
-from syneg_data.generation.critic import opinion_request
+from syneg_data.generation.critic import OBJECTIONS, opinion_request
 from syneg_data.generation.drafts import (
     attempt_tokens,
     final_rows,
@@ -411,7 +411,20 @@ def test_without_rounds_the_critic_judges_and_nothing_is_revised():
 
 
 def test_a_critic_that_failed_its_exam_is_not_asked():
-    assert fates(write(critique(), Script(good(1)), criticise=False)) == [("negative", 0, 0, "ok", "")]
+    assert fates(write(critique(), Script(good(1)), heed=frozenset())) == [("negative", 0, 0, "ok", "")]
+
+
+def test_an_objection_that_is_not_heeded_is_none():
+    heed = OBJECTIONS - {"off_topic"}
+    rows = write(critique(), Script(good(1), opinion("no")), heed=heed)
+    assert fates(rows) == [("negative", 0, 0, "ok", ""), ("critique", 0, 0, "ok", "")]
+    engine = Script(good(1), opinion("no", "yes"), good(2), opinion("no"))
+    rows = write(critique(), engine, heed=heed)
+    assert [row.detail for row in rows] == ["", "answers", "", ""]
+    assert engine.requests[2].messages[-1].content == (
+        "It answers the query. A reader with this query must not find the answer in it. Write it again."
+    )
+    assert last_objections(rows) == {}
 
 
 def test_only_drafts_that_stand_are_criticised_and_only_failing_ones_revised():
@@ -437,10 +450,39 @@ def test_a_revision_has_attempts_of_its_own_and_no_old_room():
     assert [r.max_tokens for r in engine.requests] == [100, 150, 48, 100, 100, 48]
 
 
-def test_a_revision_that_never_succeeds_loses_the_draft():
-    """The critic objected to what stood, so it does not stand any more."""
-    rows = write(critique(attempts=1), Script(good(1), opinion("no"), "no JSON"))
-    assert [row.state for row in final_rows(rows)] == ["invalid"]
+@pytest.mark.parametrize(
+    ("failure", "state"),
+    [
+        ("no JSON", "invalid"),
+        (says(POSITIVE), "copied"),
+        (says("too short"), "degenerate"),
+        (CUT, "truncated"),
+        (Completion("", "too_long", 1, 0, detail="x"), "failed"),
+        (Completion("", "unavailable", 1, 0, detail="reset"), "failed"),
+    ],
+)
+def test_a_revision_that_never_succeeds_leaves_the_draft_and_what_was_held_against_it(failure, state):
+    rows = write(critique(attempts=1), Script(good(1), opinion("no"), failure))
+    assert [(row.role, row.round, row.state) for row in rows] == [
+        ("negative", 0, "ok"), ("critique", 0, "ok"), ("negative", 1, state),
+    ]  # fmt: skip
+    assert final_rows(rows) == rows[:1]
+    assert final_rows(rows)[0].text == text(1)
+    assert last_objections(rows) == {("q0", "p0_0", "syneg", 0): ("off_topic",)}
+    assert is_final(rows), "the draft stands, whatever became of its revision"
+
+
+def test_of_two_revisions_the_one_that_succeeded_stands():
+    engine = Script(good(1), opinion("no"), good(2), opinion(answers="yes"), "no JSON")
+    rows = write(critique(rounds=2, attempts=1), engine)
+    assert [(row.round, row.text) for row in final_rows(rows)] == [(1, text(2))]
+    assert last_objections(rows) == {("q0", "p0_0", "syneg", 0): ("answers",)}
+
+
+def test_a_draft_that_never_succeeds_is_decided_by_its_last_attempt():
+    rows = write(section(attempts=3), Script("no JSON", CUT, says(POSITIVE)))
+    assert final_rows(rows) == rows[2:]
+    assert rows[2].state == "copied"
 
 
 @pytest.mark.parametrize(
@@ -491,11 +533,22 @@ def test_of_several_passages_only_those_that_were_objected_to_are_rewritten():
         Message("assistant", graded(1, 2, 3, 4)),
         Message(
             "user",
-            "It answers the query. A reader with this query must not find the answer in it. It has left the topic of "
-            "the query. Stay on the topic. Write it again.",
+            "grade_1: It answers the query. A reader with this query must not find the answer in it. grade_0: It has "
+            "left the topic of the query. Stay on the topic. Write it again.",
         ),
     )
     assert sum(row.tokens_out for row in rows) == 50 * 8, "four opinions, two of round 1, and two replies"
+
+
+def test_of_several_passages_each_falls_back_on_its_own():
+    """The new text of level 1 is fine, that of level 0 copies another level."""
+    yes, no = opinion(answers="yes"), FINE
+    engine = Script(graded(1, 2, 3, 4), yes, no, yes, opinion("no"), graded(5, 6, 7, 1), no)
+    rows = write(critique(Graded(kind="graded"), attempts=1), engine)
+    assert [(row.slot, row.round, row.text) for row in final_rows(rows)] == [
+        (0, 0, text(1)), (1, 0, text(2)), (2, 1, text(7)), (3, 0, text(4)),
+    ]  # fmt: skip
+    assert last_objections(rows) == {("q0", "p0_0", "graded", 3): ("off_topic",)}
 
 
 def test_the_revision_shows_the_draft_that_was_objected_to():
@@ -595,6 +648,15 @@ def test_what_was_unavailable_is_asked_again_in_the_next_run(fresh_cache):
     assert is_final(again)
 
 
+def test_only_what_decides_makes_a_chunk_unfinished():
+    gone = Completion("", "unavailable", 1, 0, detail="reset")
+    assert is_final(write(section(), Script(gone, good(1)))), "the second attempt was answered"
+    assert not is_final(write(section(), Script("no JSON", gone)))
+    assert is_final(write(critique(attempts=1), Script(good(1), opinion("no"), gone))), "the first version stands"
+    assert not is_final(write(critique(), Script(good(1), gone))), "the critic has not spoken"
+    assert not is_final(write(critique(), Script(good(1), opinion("no"), good(2), gone)))
+
+
 @pytest.mark.parametrize("finish", ["rejected", "too_long"])
 def test_what_will_never_come_is_final(finish):
     assert is_final(write(section(), Script(Completion("", finish, 1, 0, detail="unavailable"))))
@@ -617,7 +679,7 @@ def test_an_engine_that_answers_too_few_is_never_believed():
 
 def test_proposals_settle_auto_axes():
     spec = section(syneg(attributes={"domain": "auto", "tone": ("dry",)}), syneg(name="other", attributes={}))
-    proposal = Proposal(strategy="syneg", axis="domain", values=("a", "b"), attempts=1, tokens_in=1, tokens_out=1)
+    proposal = Proposal(strategy="syneg", axis="domain", values=("a", "b"), requests=1, tokens_in=1, tokens_out=1)
     ready = settled(spec, [proposal])
     assert [s.attributes for s in ready.strategies] == [{"domain": ("a", "b"), "tone": ("dry",)}, {}]
     (jobs,) = plan_assignments(ready, pairs_of(collection()), 13)

@@ -1,13 +1,14 @@
 """Prompts: corpus text is data in them, and stays to the letter what it was."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syneg_data.engines.protocol import Message
-from syneg_data.generation.prompts import as_data, attribute_sentences, chat, first_words, has_mark
+from syneg_data.generation.prompts import as_data, attribute_sentences, chat, first_words
 from syneg_data.records import Attribute
 
 HOSTILE = [
@@ -42,7 +43,8 @@ def test_any_text_comes_back_to_the_letter_and_without_a_mark(key, text):
     line = as_data(value)
     assert json.loads(line) == value
     assert len(line.split("\n")) == 1
-    assert not has_mark(line)
+    assert as_data(json.loads(line)) == line
+    assert not re.search(r"<\|im_end\|>|</s>|<start_of_turn>|\[INST\]", line)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,6 @@ def test_any_text_comes_back_to_the_letter_and_without_a_mark(key, text):
 )
 def test_marks_are_written_as_escapes_and_all_else_as_it_is(text, written):
     assert as_data({"k": text}) == f'{{"k": "{written}"}}'
-    assert has_mark(text) == (written != text)
 
 
 def test_a_chat_is_a_system_turn_and_sections_on_lines():

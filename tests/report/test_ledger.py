@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,10 +51,12 @@ def test_generate(tried):
     entry = ledger.generate_entry(final_rows(rows))
     balance(entry)
     assert (entry["unit"], entry["in"]) == ("draft", len(tried))
-    table = generation_table(rows).group_by("slot").aggregate([("attempt", "max")])
-    last = {(row["slot"], row["attempt_max"]) for row in table.to_pylist()}
-    states = Counter(r["state"] for r in generation_table(rows).to_pylist() if (r["slot"], r["attempt"]) in last)
-    assert entry["kept"] == states.pop("ok", 0)
+    table = generation_table(rows)
+    ok = set(table.filter(pc.field("state") == "ok")["slot"].to_pylist())
+    found = table.group_by("slot").aggregate([("attempt", "max")]).to_pylist()
+    last = {(row["slot"], row["attempt_max"]) for row in found if row["slot"] not in ok}
+    states = Counter(r["state"] for r in table.to_pylist() if (r["slot"], r["attempt"]) in last)
+    assert entry["kept"] == len(ok)
     assert entry["failed"] == {s: n for s, n in states.items() if s in ("truncated", "invalid", "failed")}
     assert entry["rejected"] == {s: n for s, n in states.items() if s in ("refused", "copied", "degenerate")}
 
@@ -99,36 +102,48 @@ def positive(i, word, reason):
 
 
 RELEVANCE = [
-    ("false_negative", "above_threshold", None),
-    ("keep", "", "less_relevant"),
-    ("too_easy", "within_random", "less_relevant"),
-    ("too_easy", "critique_off_topic", "critique_off_topic"),
-    ("too_easy", "critique_does_not_answer", "critique_does_not_answer"),
-    ("duplicate", "text_of_document", "text_of_document"),
-    ("duplicate", "text_of_synthetic", "text_of_synthetic"),
-    ("failed", "score_not_finite", "score_not_finite"),
+    ("keep", ""),
+    ("too_easy", "less_relevant"),
+    ("too_easy", "critique_off_topic"),
+    ("too_easy", "critique_does_not_answer"),
+    ("duplicate", "text_of_document"),
+    ("duplicate", "text_of_synthetic"),
+    ("failed", "score_not_finite"),
 ]
 
 
-@pytest.mark.parametrize(("word", "reason", "lost"), RELEVANCE)
-def test_a_written_positive_stays_one_where_a_negative_would_be_refused(word, reason, lost):
-    verdict = positive(0, word, reason)
-    assert ledger.still_relevant(verdict) == (lost is None)
-    entry = ledger.restyle_entry([generation(0, 0, "ok", role="positive")], [verdict])["relevance"]
-    rejected = {lost: 1} if lost else {}
-    assert entry == {"unit": "draft", "in": 1, "kept": int(lost is None), "rejected": rejected, "failed": {}}
+@pytest.mark.parametrize(("word", "reason"), RELEVANCE)
+def test_what_the_gate_says_of_a_written_positive(word, reason):
+    entry = ledger.restyle_entry([generation(0, 0, "ok", role="positive")], [positive(0, word, reason)])["relevance"]
+    assert entry == {
+        "unit": "candidate",
+        "in": 1,
+        "kept": int(word == "keep"),
+        "rejected": {word: 1} if word in ("too_easy", "duplicate") else {},
+        "failed": {"score_not_finite": 1} if word == "failed" else {},
+    }
+
+
+def test_before_the_gate_nothing_is_said_of_relevance():
+    rows = [generation(0, 0, "ok", role="positive"), generation(1, 0, "copied", role="positive")]
+    assert ledger.restyle_entry(rows) == {
+        "unit": "draft", "in": 2, "kept": 1, "rejected": {"copied": 1}, "failed": {},
+    }  # fmt: skip
+    assert ledger.restyle_entry(rows[1:], [])["relevance"]["in"] == 0, "the gate was asked, about none"
 
 
 @given(st.lists(st.sampled_from(STATES), max_size=20), st.lists(st.sampled_from(RELEVANCE), max_size=20))
 def test_restyle(states, found):
     rows = [generation(i, 0, state, role="positive") for i, state in enumerate(states)]
-    verdicts = [positive(i, word, reason) for i, (word, reason, _) in enumerate(found)]
+    verdicts = [positive(i, word, reason) for i, (word, reason) in enumerate(found)]
     entry = ledger.restyle_entry(rows, verdicts)
     balance(entry)
     balance(entry["relevance"])
     assert (entry["unit"], entry["in"], entry["kept"]) == ("draft", len(states), states.count("ok"))
     assert entry["relevance"]["in"] == len(found)
-    assert entry["relevance"]["rejected"] == Counter(lost for _, _, lost in found if lost)
+    words = Counter(word for word, _ in found)
+    assert entry["relevance"]["kept"] == words["keep"]
+    assert entry["relevance"]["rejected"] == {w: words[w] for w in ("duplicate", "too_easy") if words[w]}
     assert {key: entry[key] for key in ("in", "kept", "rejected", "failed")} == {
         key: ledger.generate_entry(rows)[key] for key in ("in", "kept", "rejected", "failed")
     }
@@ -233,3 +248,9 @@ def test_a_lost_row_is_a_bug(stage, entry):
 def test_balance_without_generation_and_half_way():
     ledger.check_balance({"load": {"kept": 4}})
     ledger.check_balance({"load": {"kept": 4}, "mine": {"kept": 2}, "validate": {"in": 2, "kept": 1}})
+    written = {"load": {"kept": 4}, "mine": {"kept": 2}, "generate": {"kept": 5}}
+    ledger.check_balance({**written, "restyle": {"kept": 3}})  # build --until generate
+    rows = [generation(i, 0, "ok", role="positive") for i in range(3)]
+    ledger.check_balance({**written, "restyle": ledger.restyle_entry(rows)})
+    with pytest.raises(AssertionError, match="the gate lost written positives"):
+        ledger.check_balance({**written, "restyle": ledger.restyle_entry(rows, [])})

@@ -1,5 +1,6 @@
 """The gate, with judges that hold literal scores."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from syneg_data.collection import Collection, Document
 from syneg_data.records import Hit, Score, Verdict
 from syneg_data.validation import Absolute, BiEncoderReranker, CrossEncoderReranker, Floor, Relative, Validation
-from syneg_data.validation.gate import Gate, Subject, floor_sample, mark_duplicates
+from syneg_data.validation.gate import Gate, Subject, as_positive, floor_sample, mark_duplicates
 
 NAN, INF = float("nan"), float("inf")
 MODEL = {"kind": "hub", "id": "some/model", "revision": "a" * 40}
@@ -270,6 +271,94 @@ def test_a_judge_that_answers_too_few_is_never_believed():
 
     with pytest.raises(ValueError, match="zip"):
         judge(Short({"pos": 0.8, "cand": 0.5}))
+
+
+# Written positives
+
+
+def of_positive(*tables, rule=None, **options):
+    """The gate's verdict on a text as if it were a negative, and what it is as a positive."""
+    rule = rule or Relative(kind="relative")
+    (verdict,) = judge(*tables, subjects=[subject("cand", "pos")], rule=rule, **options)
+    return verdict, as_positive(verdict, rule)
+
+
+@pytest.mark.parametrize(
+    ("score", "as_negative", "verdict"),
+    [
+        (0.95, "false_negative", "keep"),
+        (0.76001, "false_negative", "keep"),
+        (0.76, "keep", "too_easy"),
+        (0.5, "keep", "too_easy"),
+        (0.19, "too_easy", "too_easy"),
+        (-0.5, "too_easy", "too_easy"),
+    ],
+)
+def test_a_written_positive_is_kept_where_a_negative_would_be_refused(score, as_negative, verdict):
+    before, after = of_positive(Table({"pos": 0.8, "cand": score}))
+    assert before.verdict == as_negative
+    assert after == replace(before, verdict=verdict, reason="" if verdict == "keep" else "less_relevant")
+
+
+@pytest.mark.parametrize(("margin", "positive", "candidate"), [(0.05, 0.0058, 0.00551), (0.1, 0.0006, 0.00054)])
+def test_a_written_positive_on_the_threshold_is_less_relevant_where_floats_disagree(margin, positive, candidate):
+    rule = Relative(kind="relative", margin=margin)
+    assert of_positive(Table({"pos": positive, "cand": candidate}), rule=rule, floor=())[1].verdict == "too_easy"
+
+
+def test_a_written_positive_under_an_absolute_rule():
+    rule = Absolute(kind="absolute", maximum=0.6)
+    found = [of_positive(Table({"pos": 0.9, "cand": score}), rule=rule)[1].verdict for score in (0.61, 0.6)]
+    assert found == ["keep", "too_easy"]
+
+
+@pytest.mark.parametrize("agree", ["any", "all", "mean"])
+@pytest.mark.parametrize(
+    ("scores", "verdict"),
+    [
+        (((0.8, 0.9), (1.0, 0.96)), "keep"),
+        (((0.8, 0.9), (1.0, 0.95)), "too_easy"),
+        (((0.8, 0.9), (1.0, 0.5)), "too_easy"),
+        (((0.8, 0.9), (1.0, 0.82)), "too_easy"),
+        (((0.8, 0.5), (1.0, 0.5)), "too_easy"),
+        (((0.8, 0.9), (0.8, 0.9), (1.0, 0.5)), "too_easy"),
+        (((0.8, 0.9), (0.8, 0.9), (1.0, 0.99)), "keep"),
+    ],
+)
+def test_every_reranker_must_find_a_written_positive_relevant_whatever_agree_says(agree, scores, verdict):
+    tables = [Table({"pos": positive, "cand": candidate}) for positive, candidate in scores]
+    for order in (tables, tables[::-1]):
+        before, after = of_positive(*order, agree=agree)
+        assert (after.verdict, after.reason) == (verdict, "" if verdict == "keep" else "less_relevant")
+        assert (after.scores, after.relevance) == (before.scores, before.relevance)
+
+
+def test_with_any_one_rerankers_word_refuses_a_negative_but_makes_no_positive():
+    before, after = of_positive(Table({"pos": 0.8, "cand": 0.9}), Table({"pos": 1.0, "cand": 0.5}), agree="any")
+    assert (before.verdict, before.reason) == ("false_negative", "above_threshold")
+    assert (after.verdict, after.reason) == ("too_easy", "less_relevant")
+
+
+@pytest.mark.parametrize(
+    ("refused", "verdict"),
+    [
+        ("text_of_document", "duplicate"),
+        ("text_of_synthetic", "duplicate"),
+        ("critique_off_topic", "too_easy"),
+        ("critique_does_not_answer", "too_easy"),
+    ],
+)
+def test_what_needed_no_score_stands_for_a_written_positive_too(refused, verdict):
+    (found,) = judge(Table({"pos": 0.8, "cand": 0.9}), subjects=[subject("cand", "pos", refused, verdict)])
+    assert (found.verdict, found.reason) == (verdict, refused)
+    assert as_positive(found, Relative(kind="relative")) == found
+
+
+def test_a_written_positive_without_a_sound_score_is_never_kept():
+    for table in (Table({"pos": 0.8, "cand": NAN}), Table({"pos": 0.8, "cand": 0.9, "f03": NAN})):
+        before, after = of_positive(table)
+        assert before.verdict == "failed"
+        assert after == before
 
 
 def corpus(n):

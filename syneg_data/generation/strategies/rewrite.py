@@ -11,10 +11,10 @@ from syneg_data.generation.prompts import as_data, attribute_sentences, chat, fi
 from syneg_data.generation.reflection import typed_reply
 from syneg_data.spec import Spec
 
-_ROLE = "You are an editor who changes texts."
+_ROLE = "You are an editor."
 _TASK = (
-    "Choose one thing that the query requires: a person, place, date, number, substance, group or relation. Then write "
-    "the {which} again with that one thing changed, so that it no longer answers the query. Keep all else as it is."
+    "Write the document again with one fact changed, so that it no longer answers the query. Say first which fact of "
+    "the query is meant (requirement), then what it becomes (change)."
 )
 
 
@@ -66,7 +66,7 @@ class Rewrite(Spec):
         return chat(
             _ROLE,
             as_data(data) + "\n",
-            _TASK.replace("{which}", "document"),
+            _TASK,
             reasoning,
             attribute_sentences(assignment.attributes),
         )
