@@ -29,7 +29,7 @@ def generate_entry(final: Sequence[Generation]) -> dict[str, Any]:
 
 
 def restyle_entry(final: Sequence[Generation], verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
-    """Written positives by the state of the row that decides each; under `relevance`, what the gate says of those that came.
+    """Written positives by the state of the row that decides each; under `relevance`, the gate's word on those kept.
 
     Args:
         final: the deciding row of each written positive.

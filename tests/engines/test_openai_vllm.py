@@ -1,23 +1,13 @@
 """The openai engine against a real vLLM server; .ci/vllm runs these in an environment of their own."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 
 import pytest
-import yaml
 
 from syneg_data.engines.canary import prove_constraint
 from syneg_data.engines.openai import OpenAI
 from syneg_data.engines.protocol import Message, Request
-from syneg_data.engines.weights import folder_of
 from syneg_data.errors import InputError
-from syneg_data.references import PackageModel
 
 pytest.importorskip("vllm", reason="vllm is not installed in this environment; .ci/vllm runs these in its own")
 
@@ -31,47 +21,12 @@ SCHEMA = json.dumps(
         "additionalProperties": False,
     }
 )
-STARTS_WITHIN = 300.0  # seconds; 40 on two idle cores
 
 
 @pytest.fixture(scope="module")
-def server(root, tmp_path_factory):
+def server(vllm_server):
     """Base URL of a vLLM server on this machine."""
-    recipe = yaml.safe_load((root / "recipes" / "quickstart.yaml").read_text())
-    folder = folder_of(PackageModel.model_validate(recipe["generation"]["engine"]["model"]).resolve(), "bfloat16")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
-    command += ["--served-model-name", "smollm2", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--dtype", "bfloat16", "--max-model-len", "1024", "--max-num-seqs", "32", "--enforce-eager"]
-    # As in-process: a prompt prefilled in parts crashes the CPU build when a request has a seed.
-    command += ["--no-enable-chunked-prefill"]
-    command += ["--structured-outputs-config", '{"backend": "guidance", "disable_any_whitespace": true}']
-    environment = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("w") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, env={**os.environ, **environment})
-    try:
-        _wait_until_healthy(process, f"http://127.0.0.1:{port}/health", log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _wait_until_healthy(process, url, log):
-    deadline = time.monotonic() + STARTS_WITHIN
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    pytest.fail(f"the server did not start:\n{log.read_text()[-4000:]}")
+    return vllm_server
 
 
 def engine_for(server, **changes):

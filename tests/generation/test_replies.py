@@ -420,6 +420,6 @@ def test_what_is_tried_again_and_what_counts_as_failed():
 
 
 def test_the_instructions_said_again_are_no_text():
-    task = "Write the document again with one fact changed, so that it no longer answers the query at all."
+    task = "Name what the reader of this query is after, and put something else of the same kind in its place."
     assert judge_text(f"1. {task}", QUERY, POSITIVE, (), task) == Judged("degenerate", "says the instructions again")
     assert judge_text(f"{GOOD} {task}", QUERY, POSITIVE, (), task).state == "ok", "less than half of it"

@@ -64,13 +64,12 @@ def test_syneg_has_the_attributes_of_the_paper():
 
 def test_rewrite_asks_like_this():
     assert prompt(Rewrite(kind="rewrite", attributes=TONE)) == (
-        "You are an editor who changes texts.",
+        "You are an editor.",
         [
             '{"user_query": "does it?", "document": "It rains."}',
             "",
-            "Choose one thing that the query requires: a person, place, date, number, substance, group or relation. "
-            "Then write the document again with that one thing changed, so that it no longer answers the query. Keep "
-            "all else as it is.",
+            "Write the document again with one fact changed, so that it no longer answers the query. Say first which "
+            "fact of the query is meant (requirement), then what it becomes (change).",
             "Think first.",
             "tone: dry.",
         ],
