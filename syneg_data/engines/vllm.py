@@ -203,19 +203,20 @@ def _start(vllm: Any, spec: Vllm, folder: str, label: str) -> Any:  # noqa: ANN4
         # A prompt prefilled in parts crashes requests with seeds of their own. vLLM then reserves room for the longest.
         options = {"enable_chunked_prefill": False, "enforce_eager": True}
     try:
-        return vllm.LLM(
-            folder,
-            trust_remote_code=False,
-            dtype=spec.dtype,
-            max_model_len=spec.max_model_len,
-            max_num_seqs=spec.max_num_seqs,
-            gpu_memory_utilization=spec.gpu_memory_utilization,
-            tensor_parallel_size=spec.tensor_parallel_size,
-            enable_prefix_caching=True,
-            use_tqdm_on_load=False,
-            structured_outputs_config=constraint,
-            **{"enforce_eager": spec.enforce_eager, **options},
-        )
+        with _hidden("llvmlite.binding.ffi"):
+            return vllm.LLM(
+                folder,
+                trust_remote_code=False,
+                dtype=spec.dtype,
+                max_model_len=spec.max_model_len,
+                max_num_seqs=spec.max_num_seqs,
+                gpu_memory_utilization=spec.gpu_memory_utilization,
+                tensor_parallel_size=spec.tensor_parallel_size,
+                enable_prefix_caching=True,
+                use_tqdm_on_load=False,
+                structured_outputs_config=constraint,
+                **{"enforce_eager": spec.enforce_eager, **options},
+            )
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise UnavailableError(
             f"model {label}: not enough memory for vLLM ({_reason(error)}); free some, or lower max_model_len, "
@@ -239,6 +240,21 @@ def _reason(error: Exception) -> str:
     """The first line that says what is wrong; vLLM's settings are checked by pydantic, which puts a heading above."""
     text = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0][:_REASON_CHARACTERS]
+
+
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Keep a loaded module out of `sys.modules` for a while.
+
+    On a CPU vLLM looks through the contents of every loaded module. numba, which bm25s loads where it is installed,
+    brings in one whose table of functions answers to any name, `__dict__` too, and vLLM's start ends there.
+    """
+    module = sys.modules.pop(name, None)
+    try:
+        yield
+    finally:
+        if module is not None:
+            sys.modules[name] = module
 
 
 @contextlib.contextmanager

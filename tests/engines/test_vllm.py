@@ -273,3 +273,20 @@ def test_when_vllm_dies_what_was_finished_has_been_told(engine):
     with pytest.raises(UnavailableError, match=r"vLLM died \(.*the same command resumes"):
         engine.complete([request(max_tokens=n) for n in (2, 4, 8, 16)], listen)
     assert heard == [(0, "length"), (1, "length")]
+
+
+def test_it_starts_after_mining_in_the_same_process(spec, model, tmp_path):
+    """numba, which bm25s loads where it can, once kept vLLM's CPU build from starting."""
+    pytest.importorskip("vllm", reason="vllm is not installed in this environment; .ci/vllm runs these in its own")
+    program = (
+        "import sys, numba\n"
+        "from syneg_data.engines.canary import prove_constraint\n"
+        "from syneg_data.engines.vllm import Vllm\n"
+        "from syneg_data.references import PathModel\n"
+        "assert 'llvmlite.binding.ffi' in sys.modules\n"
+        f"reference = PathModel(kind='path', path={str(model.path)!r})\n"
+        "engine = Vllm(kind='vllm', model=reference, max_model_len=512, max_num_seqs=4).open(reference.resolve())\n"
+        "prove_constraint(engine)\n"
+        "assert 'llvmlite.binding.ffi' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=300)
