@@ -120,6 +120,7 @@ class OpenAIEngine:
         return asyncio.run(self._complete(requests, finished)) if requests else []
 
     async def _complete(self, requests: Sequence[Request], finished: Finished) -> list[Completion]:
+        asyncio.get_running_loop().set_exception_handler(_on_stray_exception)
         done: dict[int, Completion] = {}
         turns = enumerate(requests)
         self._pacer.reset()
@@ -236,6 +237,12 @@ class OpenAIEngine:
         if schema not in self._constraints:
             self._constraints[schema] = self._adapter.format_output_type(JsonSchema(schema))
         return self._constraints[schema]
+
+
+def _on_stray_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of a signal that ends the run while a request is in flight: whoever ended it knows."""
+    if not isinstance(context.get("exception"), SystemExit):
+        loop.default_exception_handler(context)
 
 
 def _key(variable: str) -> str:

@@ -632,3 +632,27 @@ def test_a_certificate_is_checked(tmp_path, monkeypatch):
         assert server.completions == 0
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
         assert engine_for(server.base_url).complete([request(0)])[0].text == "0"
+
+
+def test_a_signal_while_a_reply_is_awaited_ends_the_run_without_a_traceback():
+    program = """
+import signal, sys
+from syneg_data.cli import _terminated
+from syneg_data.engines.canary import prove_constraint
+from syneg_data.engines.openai import OpenAI
+
+signal.signal(signal.SIGTERM, _terminated)
+spec = OpenAI.model_validate({"kind": "openai", "base_url": sys.argv[1], "model": "scripted", "revision": "r"})
+engine = spec.open(None)
+print("ready", flush=True)
+prove_constraint(engine)
+"""
+    with ScriptedServer(lambda serial, body: Stall(60.0)) as server:
+        command = [sys.executable, "-c", program, server.base_url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        while not server.completions:
+            time.sleep(0.01)
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    assert (errors, process.returncode) == ("terminated; the same command resumes\n", 143)
