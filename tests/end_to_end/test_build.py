@@ -118,9 +118,9 @@ triplets = datasets.load_dataset({str(folder)!r}, "triplet", split="train")
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from syneg_data.recipe import load_recipe
-from syneg_data.pipeline import resolve_models
+from syneg_data.inputs import resolve_models
 model = SentenceTransformer(
-    str(resolve_models(load_recipe({str(built[2])!r}))["validation.rerankers[0]"].path), device="cpu")
+    str(resolve_models(load_recipe({str(built[2])!r}), ["validate"])["validation.rerankers[0]"].path), device="cpu")
 model.max_seq_length = 64
 arguments = SentenceTransformerTrainingArguments(
     output_dir={str(tmp_path)!r}, max_steps=2, per_device_train_batch_size=2, report_to=[], save_strategy="no",
