@@ -86,7 +86,7 @@ def test_check_counts_what_a_build_would_do_and_previews_the_prompt(tmp_path, ca
     plan = json.loads(run_cli("check", small_recipe(tmp_path), "--preview", "--json", cache=cache).stdout)
     assert (plan["documents"], plan["queries"]) == (5183, 6)
     assert plan["drafts"] == plan["pairs"]
-    assert plan["prompt"][0]["content"].startswith("You are an expert in ")
+    assert plan["prompt"][0]["content"] == "You are an expert who writes texts."
     assert json.loads(plan["prompt"][1]["content"].splitlines()[0]).keys() == {"user_query", "positive_document"}
 
 
