@@ -162,7 +162,7 @@ def test_a_schema_that_the_backend_cannot_hold_is_named_and_costs_nothing(engine
 @pytest.mark.vllm
 def test_more_prompts_than_fit_one_step_are_answered_each_with_its_seed(engine):
     """On a CPU vLLM crashes if it splits a prompt between two steps and the request has a seed."""
-    requests = [request(f"{n} " * 450, max_tokens=2, seed=n) for n in range(10, 22)]
+    requests = [request(f"{n}" + " river" * 700, max_tokens=2, seed=n) for n in range(10, 22)]
     assert [reply.finish for reply in engine.complete(requests)] == ["length"] * 12
 
 
