@@ -26,7 +26,8 @@ class StoredEngine:
         Args:
             identity: what decides a reply besides the request.
             open_engine: loads it, or connects.
-            longest_reply: tokens that the longest requests will ask for; an engine without that much room is refused.
+            longest_reply: tokens that a first attempt at the longest reply asks for; an engine without that much room
+                is refused. A later attempt may ask for more, and become `too_long`.
         """
         self._identity = identity
         self._longest_reply = longest_reply
