@@ -18,7 +18,13 @@ from syneg_data.collection import Collection
 from syneg_data.durable import swap_directory, write_json, write_text
 from syneg_data.errors import GateError
 from syneg_data.execution import Progress, Silence
-from syneg_data.export.configs import candidate_table, collection_tables, generation_table, training_tables
+from syneg_data.export.configs import (
+    candidate_table,
+    collection_tables,
+    generation_table,
+    query_tables,
+    training_tables,
+)
 from syneg_data.export.parquet import write_configs
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
@@ -75,6 +81,7 @@ def build(
     line = Line(file, workspace, progress or Silence())
     # Bad data and missing models are found before anything is written.
     collection = load(line)
+    held_out = recipe.source.held_out(collection, recipe.seed)
     line.models = resolve_models(file, steps)
     with workspace.locked():
         if fresh:
@@ -110,7 +117,7 @@ def build(
         if "export" not in steps:
             return Build(report, _run_facts(line, report, False))
 
-        name = fingerprint("build", __version__, judged.key, recipe, prose)
+        name = fingerprint("build", __version__, judged.key, recipe, prose, [c.digest for c in held_out.values()])
         if not mixed.examples:
             raise GateError(
                 f"{file.path}: no pair has enough negatives ({mixed.rejected}); nothing is published: look at the "
@@ -120,7 +127,11 @@ def build(
         if not reused:
             with line.timed("export"):
                 tables = _tables(line, collection, candidates, written, judged, mixed)
-                _write_folder(line, out, tables, report, prose, name, collection.digest, written)
+                by_split = {config: {recipe.source.split: table} for config, table in tables.items()}
+                for split, part in held_out.items():
+                    for config, table in query_tables(part).items():
+                        by_split[config][split] = table
+                _write_folder(line, out, by_split, report, prose, name, collection.digest, written)
         run = _run_facts(line, report, reused)
         if not reused:  # else it keeps what it says of the run that made this folder
             write_json(out / "run.json", run)
@@ -180,7 +191,7 @@ def _tables(
 def _write_folder(
     line: Line,
     out: Path,
-    tables: dict[str, Any],
+    tables: dict[str, dict[str, Any]],
     report: dict[str, Any],
     prose: dict[str, str],
     name: str,
@@ -190,8 +201,8 @@ def _write_folder(
     """Write the whole build folder aside and put it in place at once."""
     recipe, split = line.file.recipe, line.file.recipe.source.split
     folder = line.workspace.scratch("export")
-    rows = write_configs(folder, tables, split)
-    by_config = {config: tables[config].num_rows for config in tables}
+    rows = write_configs(folder, tables)
+    by_config = {config: {name: table.num_rows for name, table in splits.items()} for config, splits in tables.items()}
     inputs = {role: {"model": model.label, "sha256": model.digest} for role, model in sorted(line.models.items())} | {
         "source": {"split": split, "license": recipe.source.license, "sha256": source}
     }
@@ -209,7 +220,7 @@ def _write_folder(
         terms=recipe.generation.terms if recipe.generation else None,
         split=split,
         rows=by_config,
-        features=dataset_info(folder, by_config, split),
+        features=dataset_info(folder, by_config),
         models=[{"role": role, "label": m.label, "sha256": m.digest} for role, m in sorted(line.models.items())],
         recipe_name=line.file.path.name,
         fingerprint=name,

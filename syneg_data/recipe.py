@@ -20,6 +20,7 @@ from syneg_data.mixing import Mixing
 from syneg_data.references import Model
 from syneg_data.sources import Source
 from syneg_data.spec import Spec, kind_of, members
+from syneg_data.training import Objective, Training
 from syneg_data.validation import Floor, Reranker, Rule, Validation
 
 
@@ -35,10 +36,21 @@ class Publishing(Spec):
     language: tuple[str, ...] = Field(("en",), description="ISO 639-1 codes")
 
 
-class Training(Spec):
-    """The training section of a recipe."""
+class Elsewhere(Spec):
+    """A split of another collection, on which `compare` measures too."""
 
-    base: Model = Field(description="the model that a reference retriever starts from")
+    name: str = Field(description="as the tables have it", pattern=r"^[\w.-]+$")
+    source: Source = Field(description="where it comes from; its split is searched whole, nothing of it is trained on")
+
+
+class Comparison(Spec):
+    """The comparison section of a recipe."""
+
+    learning_rates: tuple[float, ...] = Field(
+        (2e-5, 5e-5, 1e-4), min_length=1, description="each arm takes the one that is best on dev"
+    )
+    held_out: float = Field(0.1, gt=0, lt=0.5, description="share of the queries kept back to look for shortcuts on")
+    elsewhere: tuple[Elsewhere, ...] = Field((), description="other collections to measure on")
 
 
 class Recipe(Spec):
@@ -55,6 +67,7 @@ class Recipe(Spec):
     audit: Audit | None = Field(None, description="measurements on the finished set")
     publishing: Publishing = Field(description="what the card needs to say")
     training: Training | None = Field(None, description="the reference retriever")
+    comparison: Comparison | None = Field(None, description="what `compare` tries and measures on")
 
 
 # The sections that are the same for every recipe, and where each kind may stand; `syneg-data kinds`, the docs and the
@@ -68,6 +81,8 @@ SECTIONS: dict[str, type[Spec]] = {
     "audit": Audit,
     "publishing": Publishing,
     "training": Training,
+    "comparison": Comparison,
+    "comparison.elsewhere[]": Elsewhere,
 }
 UNIONS: dict[str, Any] = {
     "source": Source,
@@ -78,6 +93,7 @@ UNIONS: dict[str, Any] = {
     "validation.rerankers[]": Reranker,
     "validation.rule": Rule,
     "mixing": Mixing,
+    "training.objective": Objective,
     "model": Model,
 }
 

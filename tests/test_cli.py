@@ -156,6 +156,8 @@ def test_kinds_lists_every_section():
                 "audit",
                 "publishing",
                 "training",
+                "comparison",
+                "comparison.elsewhere[]",
             ]
         },
         "source": ["beir"],
@@ -166,5 +168,6 @@ def test_kinds_lists_every_section():
         "validation.rerankers[]": ["bi_encoder", "cross_encoder"],
         "validation.rule": ["relative", "absolute"],
         "mixing": ["hybrid", "mined_only"],
+        "training.objective": ["ranking", "cached_ranking", "guided", "distillation"],
         "model": ["hub", "path", "package"],
     }

@@ -1,7 +1,7 @@
 """Bi-encoder: texts to unit vectors, each computed once ever."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from syneg_data.encoders.vectors import VectorStore
@@ -20,8 +20,19 @@ Role = Literal["query", "document"]
 class BiEncoder:
     """A sentence-transformers model behind the vector store; the model is loaded when the first vector is missing."""
 
-    def __init__(self, model: Resolved, max_length: int, batch_size: int) -> None:
+    def __init__(
+        self, model: Resolved, max_length: int, batch_size: int, prompts: Mapping[str, str] | None = None
+    ) -> None:
+        """Remember what to load.
+
+        Args:
+            model: where it is.
+            max_length: tokens of a text that it reads.
+            batch_size: texts encoded at once.
+            prompts: role -> text before every text, in place of the model's own.
+        """
         self._resolved = model
+        self._prompts = dict(prompts or {})
         self._max_length = max_length
         self._batch_size = batch_size
         self._model: Any = None
@@ -56,7 +67,14 @@ class BiEncoder:
 
     def _store(self, role: Role) -> VectorStore:
         if role not in self._stores:
-            space = {"model": self._resolved.digest, "role": role, "max_length": self._max_length, "dtype": "float32"}
+            space: dict[str, Any] = {
+                "model": self._resolved.digest,
+                "role": role,
+                "max_length": self._max_length,
+                "dtype": "float32",
+            }
+            if role in self._prompts:
+                space["prompt"] = self._prompts[role]
             self._stores[role] = VectorStore(space)
         return self._stores[role]
 
@@ -73,5 +91,6 @@ class BiEncoder:
                     **SAFE,
                 )
                 refuse_missing(self._model[0].model, self._resolved.path)
+                self._model.prompts = {**self._model.prompts, **self._prompts}
                 self._model.max_seq_length = min(self._max_length, self._model.max_seq_length or self._max_length)
         return self._model

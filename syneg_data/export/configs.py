@@ -58,20 +58,30 @@ def collection_tables(
 
     string = pa.string()
     documents = [*collection.documents.values(), *synthetic]
-    judged = [(q, d, grade) for q in collection.queries for d, grade in sorted(collection.qrels[q].items())]
+    written = []
     for example in examples:
         if example.positive_id not in collection.documents:
             lowest = min(grade for grade in collection.qrels[example.query_id].values() if grade > 0)
-            judged.append((example.query_id, example.positive_id, lowest))
+            written.append((example.query_id, example.positive_id, lowest))
+    corpus = _table(
+        {
+            "_id": (string, [document.doc_id for document in documents]),
+            "title": (string, [document.title for document in documents]),
+            "text": (string, [document.text for document in documents]),
+            "synthetic": (pa.bool_(), [False] * len(collection.documents) + [True] * len(synthetic)),
+        }
+    )
+    return {"corpus": corpus, **query_tables(collection, written)}
+
+
+def query_tables(collection: Collection, written: Sequence[tuple[str, str, int]] = ()) -> dict[str, "pa.Table"]:
+    """`queries` and `qrels` of one split; `written` are judgements (query_id, doc_id, grade) to add."""
+    import pyarrow as pa
+
+    string = pa.string()
+    judged = [(q, d, grade) for q in collection.queries for d, grade in sorted(collection.qrels[q].items())]
+    judged += written
     return {
-        "corpus": _table(
-            {
-                "_id": (string, [document.doc_id for document in documents]),
-                "title": (string, [document.title for document in documents]),
-                "text": (string, [document.text for document in documents]),
-                "synthetic": (pa.bool_(), [False] * len(collection.documents) + [True] * len(synthetic)),
-            }
-        ),
         "queries": _table(
             {"_id": (string, list(collection.queries)), "text": (string, list(collection.queries.values()))}
         ),

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from syneg_data.collection import Collection
-from syneg_data.mining.ranking import Index, TieRanks
+from syneg_data.ranking import Index, TieRanks
 from syneg_data.references import Resolved
 from syneg_data.spec import Spec
 

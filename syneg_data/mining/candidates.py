@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from syneg_data.collection import Collection, normalise
-from syneg_data.mining.ranking import Index
+from syneg_data.ranking import Index
 from syneg_data.records import Candidate, Hit
 
 

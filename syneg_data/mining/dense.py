@@ -6,7 +6,7 @@ from pydantic import Field
 
 from syneg_data.collection import Collection
 from syneg_data.encoders.bi_encoder import BiEncoder
-from syneg_data.mining.ranking import Index, TieRanks
+from syneg_data.ranking import Index, TieRanks
 from syneg_data.references import Model, Resolved
 from syneg_data.spec import RUNTIME, Spec
 

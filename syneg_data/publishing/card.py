@@ -57,7 +57,7 @@ def render_card(
     source_license: str,
     terms: str | None,
     split: str,
-    rows: Mapping[str, int],
+    rows: Mapping[str, Mapping[str, int]],
     features: Sequence[Mapping[str, Any]],
     models: Sequence[Mapping[str, str]],
     recipe_name: str,
@@ -71,8 +71,8 @@ def render_card(
         publishing: license, pretty_name, language of the recipe's section.
         source_license: licence of the source.
         terms: terms of the generator's output, None without generation.
-        split: the split's name.
-        rows: config -> rows.
+        split: the split that is trained on.
+        rows: config -> split -> rows.
         features: `dataset_info` entries, read off the files.
         models: role, label, sha256 of each.
         recipe_name: file name of the recipe.
@@ -92,7 +92,7 @@ def render_card(
         "annotations_creators": ["machine-generated"],
         "language_creators": ["found", "machine-generated"] if terms else ["found"],
         "multilinguality": ["monolingual" if len(publishing["language"]) == 1 else "multilingual"],
-        "size_categories": [_size_category(rows["triplet"])],
+        "size_categories": [_size_category(rows["triplet"][split])],
         "source_datasets": ["original"],
         "tags": [
             "sentence-transformers",
@@ -105,21 +105,22 @@ def render_card(
         "configs": [
             {
                 "config_name": name,
-                "data_files": [{"split": split, "path": f"{name}/{split}-*.parquet"}],
+                "data_files": [{"split": part, "path": f"{name}/{part}-*.parquet"} for part in splits],
                 **({"default": True} if name == "triplet" else {}),
             }
-            for name in rows
+            for name, splits in rows.items()
         ],
         "dataset_info": list(features),
     }
     return environment.from_string(template).render(
         front_matter=yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=1000),
-        title=_inline(title),
+        title=inline(title),
         prose=prose,
         report=report,
         negatives=report["negatives_per_example"],
         split=split,
-        configs=rows,
+        configs={name: splits[split] for name, splits in rows.items()},
+        held_out={part: n for part, n in rows.get("queries", {}).items() if part != split},
         descriptions=_DESCRIPTIONS,
         funnel=_funnel(report["stages"]),
         origins=report["origins"],
@@ -127,7 +128,7 @@ def render_card(
         critic=report.get("critic"),
         restyled=report.get("restyled_positives", 0),
         attributes=_attributes(report.get("attributes", [])),
-        models=[{name: _inline(value) for name, value in model.items()} for model in models],
+        models=[{name: inline(value) for name, value in model.items()} for model in models],
         license=publishing["license"],
         source_license=source_license,
         terms=terms,
@@ -136,13 +137,12 @@ def render_card(
     )
 
 
-def dataset_info(folder: Path, rows: Mapping[str, int], split: str) -> list[dict[str, Any]]:
+def dataset_info(folder: Path, rows: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     """The card's `dataset_info`, read off the files: features, rows and bytes of every config.
 
     Args:
         folder: where `<config>/<split>-*.parquet` are.
-        rows: config -> rows.
-        split: the split's name.
+        rows: config -> split -> rows.
     """
     import pyarrow.parquet as pq
     from datasets import DatasetInfo, Features, SplitDict, SplitInfo
@@ -150,15 +150,20 @@ def dataset_info(folder: Path, rows: Mapping[str, int], split: str) -> list[dict
     from huggingface_hub import DatasetCardData
 
     infos = DatasetInfosDict()
-    for config in rows:
+    for config, splits in rows.items():
         paths = sorted((folder / config).glob("*.parquet"))
-        size = sum(pq.read_table(path).nbytes for path in paths)
+        sizes = {
+            split: sum(pq.read_table(path).nbytes for path in (folder / config).glob(f"{split}-*.parquet"))
+            for split in splits
+        }
         infos[config] = DatasetInfo(
             config_name=config,
             features=Features.from_arrow_schema(pq.read_schema(paths[0])),
-            splits=SplitDict({split: SplitInfo(split, num_bytes=size, num_examples=rows[config])}),
+            splits=SplitDict(
+                {split: SplitInfo(split, num_bytes=sizes[split], num_examples=n) for split, n in splits.items()}
+            ),
             download_size=sum(path.stat().st_size for path in paths),
-            dataset_size=size,
+            dataset_size=sum(sizes.values()),
         )
     card = DatasetCardData()
     infos.to_dataset_card_data(card)
@@ -186,7 +191,7 @@ def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         name = f"{row['axis']}: {row['value']}" if row["value"] else "all drafts"
         cells = {key: "-" if value is None else value for key, value in row.items()}
-        shown.append({**cells, "strategy": _inline(row["strategy"]), "attribute": _inline(name)})
+        shown.append({**cells, "strategy": inline(row["strategy"]), "attribute": inline(name)})
     return shown
 
 
@@ -197,6 +202,6 @@ def _size_category(rows: int) -> str:
     return "1M<n<10M" if rows < 10_000_000 else "n>10M"
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Text that stays inside one line of Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))

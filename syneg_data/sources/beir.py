@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -31,6 +31,10 @@ class Beir(Spec):
     dev: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of the train queries set aside as split `dev`; 0 leaves train whole"
     )
+    evaluation: tuple[str, ...] | None = Field(
+        None,
+        description="splits that the data set brings along to evaluate on; left out: dev and test, where there are any",
+    )
     license: License = Field(description="licence of corpus, queries and judgements")
 
     def load(self, seed: int, limit: int | None = None) -> Collection:
@@ -39,37 +43,67 @@ class Beir(Spec):
         Raises:
             InputError: a file is missing or a line is not what the layout says, named by file and line.
         """
-        folder = Path(self.path)
-        corpus_path, queries_path = _layout_file(folder, "corpus.jsonl"), _layout_file(folder, "queries.jsonl")
-        qrels_path, cut = self._qrels_file(folder)
-        files = [sha256_file(path) for path in (corpus_path, queries_path, qrels_path)]
+        corpus_path = _layout_file(Path(self.path), "corpus.jsonl")
+        digest = sha256_file(corpus_path)
         documents = {row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in _rows(corpus_path)}
         if not documents:
             raise InputError(f"{_shown(corpus_path)}: the corpus is empty; it needs one JSON object per line")
+        _refuse_changed(corpus_path, digest)
+        return self._read(self.split, documents, digest, seed, limit)
+
+    def held_out(self, collection: Collection, seed: int) -> dict[str, Collection]:
+        """The splits to evaluate on, whole, over the documents of `collection`, which `load` has read.
+
+        Raises:
+            InputError: as `load`, or `evaluation` names the split to build on.
+        """
+        folder = Path(self.path)
+        names = self.evaluation
+        if names is None:
+            cut = ["dev"] if self.split == "train" and self.dev > 0 else []
+            there = [name for name in ("dev", "test") if (folder / "qrels" / f"{name}.tsv").exists()]
+            names = tuple(name for name in dict.fromkeys([*cut, *there]) if name != self.split)
+        if self.split in names:
+            raise InputError(f"source.evaluation: {self.split!r} is the split to build on; name others")
+        digest = sha256_file(_layout_file(folder, "corpus.jsonl"))
+        return {name: self._read(name, collection.documents, digest, seed, None) for name in names}
+
+    def _read(
+        self, split: str, documents: Mapping[str, Document], corpus_digest: str, seed: int, limit: int | None
+    ) -> Collection:
+        """One split over documents that are read already."""
+        folder = Path(self.path)
+        queries_path = _layout_file(folder, "queries.jsonl")
+        qrels_path, cut = self._qrels_file(folder, split)
+        files = [sha256_file(path) for path in (queries_path, qrels_path)]
         texts = {row["_id"]: row["text"] for row in _rows(queries_path)}
         qrels = _qrels(qrels_path, documents, texts)
         if cut is not None:
             qrels = {q: grades for q, grades in qrels.items() if _in_dev(q, self.dev) == (cut == "dev")}
-        for path, digest in zip((corpus_path, queries_path, qrels_path), files, strict=True):
-            if sha256_file(path) != digest:
-                raise InputError(f"{_shown(path)}: changed while it was being read; run again when it is at rest")
-        return _select(documents, texts, qrels, files, qrels_path, seed, limit)
+        for path, digest in zip((queries_path, qrels_path), files, strict=True):
+            _refuse_changed(path, digest)
+        return _select(documents, texts, qrels, [corpus_digest, *files], qrels_path, seed, limit)
 
-    def _qrels_file(self, folder: Path) -> tuple[Path, str | None]:
-        """The judgements of the split, and which part of train it is where dev is cut from train."""
-        path = folder / "qrels" / f"{self.split}.tsv"
+    def _qrels_file(self, folder: Path, split: str) -> tuple[Path, str | None]:
+        """The judgements of a split, and which part of train it is where dev is cut from train."""
+        path = folder / "qrels" / f"{split}.tsv"
         has_dev = (folder / "qrels" / "dev.tsv").exists()
-        if self.split in ("train", "dev") and self.dev > 0:
+        if split in ("train", "dev") and self.dev > 0:
             if has_dev:
                 raise InputError(f"{_shown(folder)}/qrels/dev.tsv exists; remove source.dev, which would cut another")
-            return _existing(folder / "qrels" / "train.tsv"), self.split
-        if self.split == "dev" and not has_dev:
+            return _existing(folder / "qrels" / "train.tsv"), split
+        if split == "dev" and not has_dev:
             raise InputError(f"{_shown(path)}: no such file; set source.dev (such as 0.1) to cut dev from train")
         return _existing(path), None
 
 
+def _refuse_changed(path: Path, digest: str) -> None:
+    if sha256_file(path) != digest:
+        raise InputError(f"{_shown(path)}: changed while it was being read; run again when it is at rest")
+
+
 def _select(
-    documents: dict[str, Document],
+    documents: Mapping[str, Document],
     texts: dict[str, str],
     qrels: dict[str, dict[str, int]],
     files: list[str],
@@ -189,7 +223,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _qrels(path: Path, documents: dict[str, Document], texts: dict[str, str]) -> dict[str, dict[str, int]]:
+def _qrels(path: Path, documents: Mapping[str, Document], texts: dict[str, str]) -> dict[str, dict[str, int]]:
     """query_id -> {doc_id: grade} from `query-id<TAB>corpus-id<TAB>score` with a header line."""
     qrels: dict[str, dict[str, int]] = {}
     for number, line in _lines(path):

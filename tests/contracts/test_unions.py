@@ -12,7 +12,7 @@ MODEL = {"kind": "hub", "id": "someone/model", "revision": "v1"}
 EXAMPLES = {
     ("source", "beir"): (
         {"kind": "beir", "path": ".", "split": "train", "license": "mit"},
-        {"split": "test", "dev": 0.2, "license": "apache-2.0"},
+        {"split": "test", "dev": 0.2, "license": "apache-2.0", "evaluation": ("extra",)},
     ),
     ("mining[]", "bm25"): (
         {"kind": "bm25"},
@@ -81,6 +81,16 @@ EXAMPLES = {
     ("validation.rule", "absolute"): ({"kind": "absolute", "maximum": 0.6}, {"maximum": 0.7}),
     ("mixing", "hybrid"): ({"kind": "hybrid"}, {"synthetic": 2, "mined": 3, "shortage": "fail", "restyled": 0.0}),
     ("mixing", "mined_only"): ({"kind": "mined_only"}, {"mined": 4, "shortage": "fail", "restyled": 1.0}),
+    ("training.objective", "ranking"): ({"kind": "ranking"}, {"temperature": 0.02, "in_batch": False}),
+    ("training.objective", "cached_ranking"): ({"kind": "cached_ranking"}, {"temperature": 0.02}),
+    ("training.objective", "guided"): (
+        {"kind": "guided", "guide": MODEL},
+        {"temperature": 0.02, "margin": 0.05, "margin_kind": "relative"},
+    ),
+    ("training.objective", "distillation"): (
+        {"kind": "distillation"},
+        {"temperature": 0.02, "teacher_temperature": 0.1},
+    ),
     ("model", "hub"): (MODEL, {}),
     ("model", "path"): ({"kind": "path", "path": "."}, {}),
     ("model", "package"): (
@@ -93,6 +103,8 @@ EXAMPLES = {
 RUNTIME_CHANGES = {
     "path": "..",
     "batch_size": 7,
+    "mini_batch": 7,
+    "guide": {"kind": "hub", "id": "someone/else", "revision": "v2"},
     "base_url": "http://127.0.0.1:9/v1",
     "api_key_env": "OTHER_API_KEY",
     "concurrency": 7,

@@ -1,6 +1,7 @@
 """The tables of a build folder, column by column as the contract names them."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from syneg_data.collection import Collection, Document
@@ -9,6 +10,7 @@ from syneg_data.export.configs import (
     candidate_table,
     collection_tables,
     generation_table,
+    query_tables,
     training_tables,
 )
 from syneg_data.export.parquet import write_configs
@@ -49,6 +51,10 @@ def all_tables():
         "candidates": candidate_table([], [], []),
         "generations": generation_table([]),
     }
+
+
+def by_split(tables, split="train"):
+    return {config: {split: table} for config, table in tables.items()}
 
 
 @pytest.mark.parametrize(
@@ -243,7 +249,7 @@ def test_generations_hold_the_reply_to_the_letter():
 
 
 def test_the_same_rows_are_the_same_bytes(tmp_path):
-    written = [write_configs(tmp_path / name, all_tables(), "train") for name in ("one", "two")]
+    written = [write_configs(tmp_path / name, by_split(all_tables())) for name in ("one", "two")]
     assert written[0] == written[1]
     assert written[0]["triplet/train-00000-of-00001.parquet"] == 4
     assert sorted(written[0]) == sorted(f"{config}/train-00000-of-00001.parquet" for config in CONFIGS)
@@ -254,9 +260,23 @@ def test_the_same_rows_are_the_same_bytes(tmp_path):
 def test_datasets_opens_every_config(tmp_path):
     from datasets import load_dataset
 
-    write_configs(tmp_path / "build", all_tables(), "train")
+    write_configs(tmp_path / "build", by_split(all_tables()))
     for config, table in all_tables().items():
         if table.num_rows:
             files = str(tmp_path / "build" / config / "*.parquet")
             loaded = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "hf"))
             assert loaded.to_list() == table.to_pylist()
+
+
+def test_splits_to_evaluate_on_stand_beside_the_training_split(tmp_path):
+    tables = by_split(all_tables())
+    held_out = Collection(CORPUS.documents, {"q7": "held out?"}, {"q7": {"d2": 2, "d1": 0}}, "digest")
+    for config, table in query_tables(held_out).items():
+        tables[config]["test"] = table
+    rows = write_configs(tmp_path, tables)
+    assert rows["queries/test-00000-of-00001.parquet"] == 1
+    assert pq.read_table(tmp_path / "qrels" / "test-00000-of-00001.parquet").to_pylist() == [
+        {"query-id": "q7", "corpus-id": "d1", "score": 0},
+        {"query-id": "q7", "corpus-id": "d2", "score": 2},
+    ]
+    assert not list((tmp_path / "corpus").glob("test-*"))

@@ -32,7 +32,7 @@ REPORT = {
     "tokens": {"in": 12345, "out": 6789, "cached": 0, "wasted": {"copied": 300, "invalid": 33}},
     "origins": [{"source": "synthetic:syneg", "count": 41, "mean": 0.4321}],
 }  # fmt: skip
-ROWS = {"triplet": 123, "n-tuple": 41, "ids": 41}
+ROWS = {"triplet": {"train": 123}, "n-tuple": {"train": 41}, "ids": {"train": 41}}
 PROSE = {"what": "What it is.", "limits": "Its limits.", "license": "Mind the licence.", "citation": "Cite it."}
 
 
@@ -239,6 +239,18 @@ def test_without_a_file_the_prose_is_stock(tmp_path):
     assert "arXiv 2412.17250" in prose["citation"]
 
 
+def test_splits_to_evaluate_on_are_named_and_counted():
+    rows = {**ROWS, "queries": {"train": 41, "dev": 8, "test": 300}, "qrels": {"train": 44, "dev": 9, "test": 339}}
+    text = card(rows=rows)
+    entry = next(c for c in front_matter(text)["configs"] if c["config_name"] == "qrels")
+    assert [part["split"] for part in entry["data_files"]] == ["train", "dev", "test"]
+    assert entry["data_files"][2]["path"] == "qrels/test-*.parquet"
+    flat = " ".join(body(text).split())
+    assert "split `dev` of `queries` and `qrels` (8 queries), split `test` of" in flat
+    assert "(300 queries); they search" in flat
+    assert "To evaluate on" not in body(card())
+
+
 def test_prose_that_is_not_text_is_the_users_fault(tmp_path):
     path = tmp_path / "card.md"
     path.write_bytes(b"## what\n\xff\xfe\n")
@@ -248,8 +260,9 @@ def test_prose_that_is_not_text_is_the_users_fault(tmp_path):
 
 def test_dataset_info_is_read_off_the_files(tmp_path):
     ids = pa.table({"query_id": ["a", "b"], "scores": [[0.5], [0.25, 1.0]]})
-    write_configs(tmp_path, {"ids": ids, "queries": pa.table({"_id": ["a"]})}, "train")
-    first, second = dataset_info(tmp_path, {"ids": 2, "queries": 1}, "train")
+    queries = {"train": pa.table({"_id": ["a"]}), "test": pa.table({"_id": ["b", "c"]})}
+    write_configs(tmp_path, {"ids": {"train": ids}, "queries": queries})
+    first, second = dataset_info(tmp_path, {"ids": {"train": 2}, "queries": {"train": 1, "test": 2}})
     assert first["config_name"] == "ids"
     assert first["features"] == [
         {"name": "query_id", "dtype": "string"},
@@ -258,4 +271,8 @@ def test_dataset_info_is_read_off_the_files(tmp_path):
     (split,) = first["splits"]
     assert (split["name"], split["num_examples"]) == ("train", 2)
     assert first["download_size"] == (tmp_path / "ids" / "train-00000-of-00001.parquet").stat().st_size
-    assert (second["config_name"], second["splits"][0]["num_examples"]) == ("queries", 1)
+    assert second["config_name"] == "queries"
+    assert [(s["name"], s["num_examples"]) for s in second["splits"]] == [("train", 1), ("test", 2)]
+    sizes = [s["num_bytes"] for s in second["splits"]]
+    assert second["dataset_size"] == sum(sizes)
+    assert 0 < sizes[0] < sizes[1]

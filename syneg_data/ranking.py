@@ -1,4 +1,4 @@
-"""Exact top-k with one tie rule everywhere: score descending, then doc_id ascending."""
+"""Exact top-k with one tie rule everywhere: score descending, then doc_id ascending. Miners and the judge rank so."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol

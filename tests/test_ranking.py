@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syneg_data.mining.ranking import TieRanks
+from syneg_data.ranking import TieRanks
 
 # Few distinct scores (many ties), each with a jitter that rounding to five decimals takes away.
 SCORES = st.builds(lambda level, jitter: level / 8 + jitter * 1e-7, st.integers(-3, 3), st.integers(-30, 30))

@@ -1,0 +1,210 @@
+"""Arms: the ways to choose hard negatives that `compare` trains on, all for the same pairs."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syneg_data.collection import Collection
+from syneg_data.encoders.bi_encoder import BiEncoder
+from syneg_data.mining import Bm25
+from syneg_data.mining.candidates import mine_query
+from syneg_data.mixing.selection import Material, mix_pairs
+from syneg_data.spec import seed_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Pair = tuple[str, str]  # query_id, positive_id
+Chosen = Mapping[Pair, tuple[str, ...]]  # the hard negatives of each pair that the arm can serve, all of one length
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the arms choose from.
+
+    Attributes:
+        material: the collection with the synthetic documents, and what the gate kept.
+        synthetic: synthetic negatives of a hybrid example.
+        mined: mined negatives of a hybrid example.
+        encoder: the bi-encoder that `dense` mines with; None if the recipe names none.
+    """
+
+    material: Material
+    synthetic: int
+    mined: int
+    encoder: BiEncoder | None
+
+    @property
+    def all(self) -> int:
+        """Hard negatives of a hybrid example."""
+        return self.synthetic + self.mined
+
+    def corpus(self) -> list[str]:
+        """The documents that are not synthetic; written ones stand behind them in no arm that mines."""
+        written = {verdict.doc_id for verdict in self.material.kept if verdict.origin == "synthetic"}
+        return [doc_id for doc_id in self.material.collection.documents if doc_id not in written]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to choose.
+
+    Attributes:
+        name: as `--arms` and the tables have it.
+        what: in words.
+        choose: the negatives of every pair.
+        needs_synthetic: whether the recipe must generate.
+        trains: False for the model as it is.
+        mined_only: whether it is a rival that needs no language model.
+    """
+
+    name: str
+    what: str
+    choose: Callable[[Ground], Chosen]
+    needs_synthetic: bool = False
+    trains: bool = True
+    mined_only: bool = False
+
+
+def _all_pairs(ground: Ground) -> Chosen:
+    return dict.fromkeys(ground.material.collection.pairs(), ())
+
+
+def _mixed(ground: Ground, synthetic: int, mined: int) -> Chosen:
+    examples = mix_pairs(ground.material, synthetic, mined, "drop", 0.0).examples
+    return {(e.query_id, e.positive_id): e.negative_ids for e in examples}
+
+
+def _random(ground: Ground) -> Chosen:
+    collection, corpus = ground.material.collection, ground.corpus()
+    chosen: dict[Pair, tuple[str, ...]] = {}
+    for query_id, positive_id in collection.pairs():
+        judged = collection.qrels[query_id]
+        chance = random.Random(seed_of("arm random", ground.material.seed, query_id, positive_id))
+        drawn = chance.sample(corpus, min(len(corpus), ground.all + len(judged)))
+        others = [doc_id for doc_id in drawn if judged.get(doc_id, 0) <= 0][: ground.all]
+        if len(others) == ground.all:
+            chosen[query_id, positive_id] = tuple(others)
+    return chosen
+
+
+def _bm25(ground: Ground) -> Chosen:
+    real = _without(ground.material.collection, set(ground.corpus()))
+    index = Bm25(kind="bm25").open(real, None)
+    chosen: dict[Pair, tuple[str, ...]] = {}
+    for query_id in real.queries:
+        found = mine_query(real, query_id, [("bm25", ground.all, index)])
+        top = tuple(candidate.doc_id for candidate in found if not candidate.reason)[: ground.all]
+        if len(top) == ground.all:
+            chosen |= {(query_id, positive_id): top for positive_id in real.positives(query_id)}
+    return chosen
+
+
+def _dense(ground: Ground) -> Chosen:
+    """`sentence_transformers.util.mine_hard_negatives` as its documentation shows it, with relative margin 0.05."""
+    from datasets import Dataset
+    from sentence_transformers.util import mine_hard_negatives
+
+    assert ground.encoder is not None
+    collection, pairs = ground.material.collection, ground.material.collection.pairs()
+    corpus = {collection.text(doc_id): doc_id for doc_id in reversed(ground.corpus())}
+    columns = {
+        "query": [collection.queries[query_id] for query_id, _ in pairs],
+        "positive": [collection.text(positive_id) for _, positive_id in pairs],
+    }
+    model: Any = _Stored(ground.encoder)
+    found = mine_hard_negatives(
+        Dataset.from_dict(columns), model, corpus=list(corpus), relative_margin=0.05,
+        num_negatives=ground.all, range_max=100, output_format="n-tuple", verbose=False, batch_size=1024,
+    )  # fmt: skip
+    pair_of = {(query, text): pair for pair, query, text in zip(pairs, *columns.values(), strict=True)}
+    names = [f"negative_{n + 1}" for n in range(ground.all)]
+    return {
+        pair_of[row["query"], row["positive"]]: tuple(corpus[row[name]] for name in names) for row in found.to_list()
+    }
+
+
+def _pooled(ground: Ground) -> Chosen:
+    """The paper's direct mixing: the hybrid set's negatives, dealt without regard to kind.
+
+    As many synthetic and mined negatives as the hybrid arm has are shuffled over all slots of all pairs; a pair takes
+    the kinds it is dealt from its own candidates, and the other kind where it has none left.
+    """
+    rich = _mixed(ground, ground.synthetic, ground.mined)
+    written, retrieved = _mixed(ground, ground.synthetic, 0), _mixed(ground, 0, ground.all)
+    pairs = [pair for pair in rich if pair in retrieved]
+    kinds = [True] * (len(pairs) * ground.synthetic) + [False] * (len(pairs) * ground.mined)
+    random.Random(seed_of("arm pooled", ground.material.seed)).shuffle(kinds)
+    chosen = {}
+    for at, pair in enumerate(pairs):
+        own, mined = list(written[pair]), list(retrieved[pair])
+        dealt = kinds[at * ground.all : (at + 1) * ground.all]
+        chosen[pair] = tuple((own if wanted and own else mined).pop(0) for wanted in dealt)
+    return chosen
+
+
+def _placebo(ground: Ground) -> Chosen:
+    """The hybrid set in which every synthetic negative was written for another query."""
+    rich = _mixed(ground, ground.synthetic, ground.mined)
+    order = list(rich)
+    random.Random(seed_of("arm placebo", ground.material.seed)).shuffle(order)
+    chosen = {}
+    for at, pair in enumerate(order):
+        others = order[at + 1 :] + order[:at]
+        donor = next((other for other in others if other[0] != pair[0]), None)
+        if donor is not None:
+            chosen[pair] = (*rich[donor][: ground.synthetic], *rich[pair][ground.synthetic :])
+    return chosen
+
+
+ARMS: dict[str, Arm] = {
+    arm.name: arm
+    for arm in (
+        Arm("none", "no fine-tuning", _all_pairs, trains=False),
+        Arm("in_batch", "no hard negatives, only the batch's", _all_pairs, mined_only=True),
+        Arm("random", "random documents", _random, mined_only=True),
+        Arm("bm25", "the best documents by BM25, unchecked", _bm25, mined_only=True),
+        Arm("dense", "sentence-transformers' mine_hard_negatives, relative margin 0.05", _dense, mined_only=True),
+        Arm("gated", "mined, and kept by our gate", lambda g: _mixed(g, 0, g.all), mined_only=True),
+        Arm("synthetic", "synthetic only", lambda g: _mixed(g, g.synthetic, 0), needs_synthetic=True),
+        Arm("pooled", "synthetic and mined, mixed over the data set", _pooled, needs_synthetic=True),
+        Arm("hybrid", "synthetic and mined for every pair", lambda g: _mixed(g, g.synthetic, g.mined), True),
+        Arm(
+            "count_matched", "control: hybrid with mined negatives in the synthetic slots",
+            lambda g: _mixed(g, 0, g.all), mined_only=True,
+        ),
+        Arm("placebo", "control: hybrid with another query's synthetic negatives", _placebo, needs_synthetic=True),
+    )
+}  # fmt: skip
+
+
+def _without(collection: Collection, real: set[str]) -> Collection:
+    documents = {doc_id: document for doc_id, document in collection.documents.items() if doc_id in real}
+    return Collection(documents, collection.queries, collection.qrels, collection.digest)
+
+
+class _Stored:
+    """A bi-encoder behind the vector store in the shape that sentence-transformers' miner asks for."""
+
+    def __init__(self, encoder: BiEncoder) -> None:
+        import torch
+
+        self._encoder, self.device = encoder, torch.device("cpu")
+
+    def encode_query(self, texts: Sequence[str], **_: Any) -> "NDArray[np.float32]":  # noqa: ANN401
+        return self._encoder.encode(texts, "query")
+
+    def encode_document(self, texts: Sequence[str], **_: Any) -> "NDArray[np.float32]":  # noqa: ANN401
+        return self._encoder.encode(texts, "document")
+
+    def similarity(self, a: Any, b: Any) -> Any:  # noqa: ANN401
+        from sentence_transformers.util import cos_sim
+
+        return cos_sim(a, b)
+
+    def similarity_pairwise(self, a: Any, b: Any) -> Any:  # noqa: ANN401
+        from sentence_transformers.util import pairwise_cos_sim
+
+        return pairwise_cos_sim(a, b)

@@ -1,0 +1,194 @@
+"""What the arms of a comparison have in common: pairs, negatives, budget, and the sets that are measured on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syneg_data import __version__
+from syneg_data.collection import Collection, sample_order
+from syneg_data.encoders.bi_encoder import BiEncoder
+from syneg_data.errors import InputError
+from syneg_data.execution import Progress
+from syneg_data.inputs import resolve_models
+from syneg_data.judge.arms import ARMS, Arm, Chosen, Ground, Pair
+from syneg_data.judge.shortcuts import Probe, probe_pairs
+from syneg_data.mixing.selection import Material
+from syneg_data.recipe import Comparison, RecipeFile
+from syneg_data.references import Resolved
+from syneg_data.spec import fingerprint
+from syneg_data.stages import Line, generate, load, mine, validate
+from syneg_data.training import Training
+from syneg_data.training.trainer import Examples, load_model
+from syneg_data.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that the arms have in common.
+
+    Attributes:
+        spec: how to train.
+        comparison: what to try and measure on.
+        base: the model to start from.
+        name: of the training set.
+        pairs: what every arm trains on, in working order.
+        negatives: arm -> pair -> hard negatives.
+        collection: texts, the synthetic documents too.
+        sets: set -> split -> collection to measure on.
+        probes: held-out pairs with candidates of both kinds.
+        seed: of the recipe.
+        guide: the loaded guide of the objective `guided`, else None.
+        guide_digest: of its weights.
+        workspace: where stages and checkpoints are.
+    """
+
+    spec: Training
+    comparison: Comparison
+    base: Resolved
+    name: str
+    pairs: list[Pair]
+    negatives: dict[str, Chosen]
+    collection: Collection
+    sets: dict[str, dict[str, Collection]]
+    probes: list[Probe]
+    seed: int
+    guide: Any
+    guide_digest: str
+    workspace: Workspace
+
+    def examples(self, arm: str) -> Examples:
+        """The texts that an arm trains on."""
+        text, chosen = self.collection.text, self.negatives[arm]
+        return Examples(
+            [self.collection.queries[query_id] for query_id, _ in self.pairs],
+            [text(positive_id) for _, positive_id in self.pairs],
+            [[text(chosen[pair][slot]) for pair in self.pairs] for slot in range(self.slots(arm))],
+        )
+
+    def slots(self, arm: str) -> int:
+        """Hard negatives of each example of an arm."""
+        return len(next(iter(self.negatives[arm].values())))
+
+    def key(self, arm: Arm, seed: int) -> str:
+        """Names a run by everything that decides it; two arms that choose alike share their runs."""
+        sets = {name: [part.digest for part in splits.values()] for name, splits in self.sets.items()}
+        chosen = [[*pair, *self.negatives[arm.name][pair]] for pair in self.pairs] if arm.trains else None
+        grid = list(self.comparison.learning_rates)
+        probes = [[p.query_id, p.positive_id, *p.mined, *p.synthetic] for p in self.probes]
+        texts = fingerprint([self.examples(arm.name).columns()]) if arm.trains else None
+        return fingerprint(
+            "run", __version__, self.base.digest, self.guide_digest, self.spec, grid, sets, chosen, texts, probes, seed
+        )
+
+
+def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progress) -> Experiment:
+    """Everything up to the first training run: stages, arms, and the pairs that all of them can serve.
+
+    Args:
+        file: the recipe; it needs a training section.
+        out: the folder of the comparison.
+        names: arms; empty: all that the recipe allows.
+        progress: hears how far it is.
+
+    Raises:
+        InputError: the recipe does not allow an arm, or no pair can be served by all of them.
+    """
+    recipe = file.recipe
+    if recipe.training is None:
+        raise InputError(
+            f"{file.path}: has no training section; add `training: {{base: ...}}`, which every arm starts from"
+        )
+    for name in names:
+        if name not in ARMS:
+            raise InputError(f"--arms {name}: no such arm; one of {', '.join(ARMS)}")
+    line = Line(file, Workspace(out.parent / f".{out.name}.work"), progress)
+    collection = load(line)
+    spec, comparison = recipe.training, recipe.comparison or Comparison()
+    _refuse_unfit(file, spec)
+    sets = {recipe.name: recipe.source.held_out(collection, recipe.seed)}
+    if "dev" not in sets[recipe.name]:
+        raise InputError(
+            f"{file.path}: source has no dev split, on which learning rates are chosen; set source.dev: 0.1"
+        )
+    for other in comparison.elsewhere:
+        sets[other.name] = {other.source.split: other.source.load(recipe.seed)}
+    line.models = resolve_models(file, ("load", "mine", "generate", "validate"))
+    base, reference = spec.base.resolve(), spec.objective.guide_reference()
+    guide = reference.resolve() if reference is not None else None
+    ground, held_out = _ground(line, collection)
+    negatives = {arm.name: arm.choose(ground) for arm in _allowed(file, names, ground, spec)}
+    pairs = [pair for pair in collection.pairs() if all(pair in chosen for chosen in negatives.values())]
+    trained = [pair for pair in pairs if pair[0] not in held_out]
+    if len(trained) < 2:
+        counts = ", ".join(f"{name} {len(chosen)}" for name, chosen in negatives.items())
+        raise InputError(
+            f"{file.path}: only {len(trained)} pairs can be served by all arms ({counts}); mine deeper, generate more, "
+            "or name fewer arms"
+        )
+    return Experiment(
+        spec, comparison, base, recipe.name, trained, negatives, ground.material.collection, sets,
+        probe_pairs(ground, held_out), recipe.seed, load_model(spec, guide) if guide else None,
+        guide.digest if guide else "", line.workspace,
+    )  # fmt: skip
+
+
+def _refuse_unfit(file: RecipeFile, spec: Training) -> None:
+    if spec.checks == 0:
+        raise InputError(f"{file.path}: training.checks is 0, but checks on dev choose the learning rates; set it to 1")
+    if spec.objective.needs_scores:
+        raise InputError(
+            f"{file.path}: training.objective: not every arm has the scores that distillation needs; use kind: ranking"
+        )
+
+
+def _allowed(file: RecipeFile, names: Sequence[str], ground: Ground, spec: Training) -> list[Arm]:
+    """The arms that were named, or all that the recipe allows.
+
+    Raises:
+        InputError: one that was named is not possible.
+    """
+    arms = []
+    for arm in [ARMS[name] for name in dict.fromkeys(names)] or list(ARMS.values()):
+        why = ""
+        if arm.needs_synthetic and not ground.synthetic:
+            why = "the recipe has no synthetic negatives; add generation and mixing: {kind: hybrid}"
+        elif arm.name == "count_matched" and not ground.synthetic:
+            why = "it is a control of the hybrid arm, which the recipe does not have"
+        elif arm.name == "dense" and ground.encoder is None:
+            why = "the recipe names no bi-encoder; add one to validation.rerankers or mining"
+        elif arm.name == "in_batch" and spec.objective.least_negatives() > 0:
+            why = f"objective {spec.objective.kind} needs hard negatives"
+        if why and names:
+            raise InputError(f"{file.path}: --arms {arm.name}: {why}")
+        if not why:
+            arms.append(arm)
+    return arms
+
+
+def _ground(line: Line, collection: Collection) -> tuple[Ground, set[str]]:
+    """The stages up to the gate, and the queries whose pairs no arm trains on."""
+    recipe = line.file.recipe
+    with line.workspace.locked():
+        candidates, mine_key = mine(line, collection)
+        written = generate(line, collection, candidates, mine_key)
+        judged = validate(line, collection, candidates, written, mine_key)
+    kept = [verdict for verdict in judged.verdicts if verdict.verdict == "keep"]
+    whole = collection.with_documents(written.documents())
+    mixing = recipe.mixing
+    synthetic = mixing.synthetic if mixing.kind == "hybrid" else 0
+    order = sorted(collection.queries, key=lambda query_id: sample_order(query_id, recipe.seed + 1))
+    share = (recipe.comparison or Comparison()).held_out
+    held_out = set(order[: int(share * len(order))])
+    return Ground(Material(whole, kept, seed=recipe.seed), synthetic, mixing.mined, _encoder(line)), held_out
+
+
+def _encoder(line: Line) -> BiEncoder | None:
+    """The recipe's first bi-encoder: of a reranker, or else of a miner."""
+    recipe = line.file.recipe
+    roles = [(f"validation.rerankers[{i}]", spec) for i, spec in enumerate(recipe.validation.rerankers)]
+    roles += [(f"mining[{i}]", spec) for i, spec in enumerate(recipe.mining)]  # type: ignore[misc]
+    for role, spec in roles:
+        if spec.kind in ("bi_encoder", "dense"):
+            return BiEncoder(line.models[role], spec.max_length, spec.batch_size)
+    return None

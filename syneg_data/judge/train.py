@@ -1,0 +1,247 @@
+"""`train`: a release in, a reference retriever out, measured before and after on splits that it was not trained on."""
+
+import csv
+import io
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from syneg_data import __version__
+from syneg_data.collection import Collection
+from syneg_data.durable import swap_directory, write_json, write_text
+from syneg_data.encoders.bi_encoder import BiEncoder
+from syneg_data.errors import InputError
+from syneg_data.execution import Progress
+from syneg_data.judge.measuring import Measured, gains, measure, only, rounded, unseen
+from syneg_data.publishing.manifest import intact, refuse_foreign, write_manifest
+from syneg_data.publishing.model_card import render_model_card
+from syneg_data.publishing.release import Release
+from syneg_data.references import PathModel, Resolved
+from syneg_data.report.curves import draw_curves
+from syneg_data.spec import canonical, fingerprint
+from syneg_data.training import Training
+from syneg_data.training.evaluation import InTraining, Searcher, small_corpus, texts_of
+from syneg_data.training.metrics import means, score_run
+from syneg_data.training.runs import write_run
+from syneg_data.training.trainer import (
+    Check,
+    Examples,
+    Point,
+    Trained,
+    device_count,
+    load_model,
+    prompts_of,
+    train_model,
+)
+from syneg_data.workspace import Workspace
+
+
+def train(release: Release, spec: Training, out: Path, seed: int, progress: Progress) -> dict[str, Any]:
+    """Train the reference retriever of a release, or go on where an earlier run of the same call stopped.
+
+    Args:
+        release: what to train and evaluate on.
+        spec: settings.
+        out: folder to write: training.json, runs/, curves.csv, curves.svg, model/.
+        seed: of shuffling and dropout.
+        progress: hears of encoding and steps.
+
+    Returns:
+        What training.json holds; in all but the first of several processes, nothing.
+
+    Raises:
+        SynegError: see its subclasses; nothing is half-written, and the same call resumes.
+    """
+    out = out.absolute()
+    refuse_foreign(out)
+    base = spec.base.resolve()
+    reference = spec.objective.guide_reference()
+    guide = reference.resolve() if reference is not None else None
+    name = fingerprint("train", __version__, release.digest, spec, base.digest, guide.digest if guide else None, seed)
+    splits = release.held_out()
+    if spec.checks and not (splits.get("dev") and splits["dev"].queries):
+        raise InputError(
+            f"{release.label}: has no dev split to choose the best weights on; build with source.dev (such as 0.1), "
+            "or set training.checks to 0 to take the last ones"
+        )
+    examples = read_examples(release, spec)
+    workspace = Workspace(out.parent / f".{out.name}.work")
+    checkpoints = workspace.root / f"checkpoints-{name[:20]}"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    loaded = load_model(spec, guide) if guide else None
+    if not _first_process():  # of several on one machine: only the first evaluates and writes
+        train_model(spec, base, loaded, examples, checkpoints, seed=seed, check=_no_check(spec), progress=progress)
+        return {}
+    with workspace.locked():
+        if intact(out, name):
+            return _read(out)
+        before = _measure_stored(spec, base, splits, progress)
+        check = _check(spec, splits["dev"], before) if spec.checks else None
+        started = time.monotonic()
+        trained = train_model(spec, base, loaded, examples, checkpoints, seed=seed, check=check, progress=progress)
+        seconds = time.monotonic() - started
+        folder = workspace.scratch("finished")
+        model = _save(trained, folder / "model")
+        after = _measure_stored(spec, model, splits, progress)
+        facts = {
+            "schema": 1,
+            "tool": f"syneg-data {__version__}",
+            "fingerprint": name,
+            "base": base.label,
+            "base_sha256": base.digest,
+            "model_sha256": model.digest,
+            "dataset": release.label,
+            "dataset_sha256": release.digest,
+            "seed": seed,
+            "settings": canonical(spec),
+            "examples": len(examples),
+            "negatives": len(examples.negatives),
+            "devices": device_count(),
+            "steps": trained.steps,
+            "best_step": trained.best_step,
+            "seconds": round(seconds, 1),
+            "versions": {package: metadata.version(package) for package in ("torch", "sentence-transformers")},
+            **_readings(splits, before, after, trained_positives(release)),
+        }
+        _write(folder, facts, trained.points, before, after)
+        write_manifest(folder, name, {"base": base.digest, "dataset": release.digest}, {})
+        swap_directory(folder, out, workspace.root / "replaced")
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        return facts
+
+
+def settings(release: Release, given: Mapping[str, Any]) -> Training:
+    """The training section of the release's recipe, with what is `given` in its place.
+
+    Raises:
+        InputError: neither names a base model, or a value does not fit.
+    """
+    written = {**(release.recipe.get("training") or {}), **given}
+    if "base" not in written:
+        raise InputError(f"{release.label}: its recipe names no training.base; say --base FOLDER or --base ID@REVISION")
+    try:
+        return Training.model_validate(written, context={"base": Path.cwd()})
+    except ValidationError as error:
+        problems = [f"training.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise InputError(
+            "\n".join(f"{release.label}: {what}; set it by an option, or in the recipe" for what in problems)
+        ) from None
+
+
+def read_examples(release: Release, spec: Training) -> Examples:
+    """The texts of `n-tuple`, and the stored relevance of each where the objective needs it."""
+    table = release.table("n-tuple")
+    negatives = sum(name.startswith("negative_") for name in table.column_names)
+    columns = [table[f"negative_{n + 1}"].to_pylist() for n in range(negatives)]
+    scores = _teacher(release) if spec.objective.needs_scores else None
+    return Examples(table["query"].to_pylist(), table["positive"].to_pylist(), columns, scores)
+
+
+def trained_positives(release: Release) -> set[str]:
+    """The documents that examples have as positives; of one that a model wrote again, the original."""
+    original = {
+        row["doc_id"]: row["positive_id"]
+        for row in release.table("candidates").to_pylist()
+        if row["stage"] == "restyle"
+    }
+    return {original.get(doc_id) or doc_id for doc_id in release.table("ids")["positive_id"].to_pylist()}
+
+
+def _teacher(release: Release) -> list[list[float]] | None:
+    """Relevance of each example's positive and negatives by the gate; None if one of them has none."""
+    relevance: dict[tuple[str, str], float] = {}
+    positive: dict[tuple[str, str], float] = {}
+    for row in release.table("candidates").to_pylist():
+        if row["relevance"] is not None:
+            relevance[row["query_id"], row["doc_id"]] = row["relevance"]
+        if row["positive_relevance"] is not None:
+            positive[row["query_id"], row["doc_id"]] = row["positive_relevance"]
+    found = []
+    for row in release.table("ids").to_pylist():
+        keys = [(row["query_id"], doc_id) for doc_id in row["negative_ids"]]
+        if not keys or any(key not in relevance or key not in positive for key in keys):
+            return None
+        # Candidates of one query are all held against the same positive or the same mean of its positives.
+        found.append([max(positive[key] for key in keys), *(relevance[key] for key in keys)])
+    return found
+
+
+def _measure_stored(spec: Training, model: Resolved, splits: Mapping[str, Collection], progress: Progress) -> Measured:
+    """A model whose weights have a name: every text is encoded once ever."""
+    if not splits:
+        return Measured()
+    embedder = BiEncoder(model, spec.max_length, spec.encode_batch, prompts_of(spec))
+    corpus = texts_of(next(iter(splits.values())))
+    return measure(Searcher(embedder, corpus, model.label, progress), splits)
+
+
+def _check(spec: Training, dev: Collection, before: Measured) -> Check:
+    """Measures a model in training on dev, in a part of the corpus."""
+    corpus = small_corpus(dev, before.runs["dev"], spec.dev_depth)
+
+    def check(model: Any) -> Mapping[str, float]:  # noqa: ANN401
+        searcher = Searcher(InTraining(model, spec.encode_batch), corpus, "in training")
+        return means(score_run(searcher.run(dev.queries), dev.qrels))
+
+    return check
+
+
+def _no_check(spec: Training) -> Check | None:
+    """What stands for the check where another process does it."""
+    return (lambda model: {}) if spec.checks else None
+
+
+def _readings(splits: Mapping[str, Collection], before: Measured, after: Measured, trained: set[str]) -> dict[str, Any]:
+    """Every split before and after, all its queries and those whose positives were not trained on."""
+    readings: dict[str, Any] = {
+        "before": before.averages(),
+        "after": after.averages(),
+        "gain": {split: gains(before.scores[split], after.scores[split]) for split in splits},
+        "unseen": {},
+    }
+    for split, part in splits.items():
+        new = unseen(part, trained)
+        entry: dict[str, Any] = {"queries": len(new), "of": len(part.queries)}
+        if new:
+            entry["before"] = rounded(means(only(before.scores[split], new)))
+            entry["after"] = rounded(means(only(after.scores[split], new)))
+            entry["gain"] = gains(before.scores[split], after.scores[split], set(new))
+        readings["unseen"][split] = entry
+    return readings
+
+
+def _save(trained: Trained, folder: Path) -> Resolved:
+    """The model as a folder; its card is ours, for the library's own holds training texts and local paths."""
+    trained.model.save_pretrained(str(folder), create_model_card=False)
+    return PathModel(kind="path", path=str(folder)).resolve()
+
+
+def _write(folder: Path, facts: dict[str, Any], points: list[Point], before: Measured, after: Measured) -> None:
+    write_json(folder / "training.json", facts)
+    write_text(folder / "model" / "README.md", render_model_card(facts))
+    for when, measured in (("before", before), ("after", after)):
+        for split, run in measured.runs.items():
+            write_run(folder / "runs" / f"{when}.{split}.trec", run, f"syneg-data-{when}")
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(("step", "epoch", "loss", "learning_rate", "dev_nDCG@10"))
+    writer.writerows((p.step, p.epoch, p.loss, p.learning_rate, "" if p.dev is None else p.dev) for p in points)
+    write_text(folder / "curves.csv", sink.getvalue())
+    write_text(folder / "curves.svg", draw_curves(points))
+
+
+def _first_process() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _read(out: Path) -> dict[str, Any]:
+    import json
+
+    facts: dict[str, Any] = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    return facts

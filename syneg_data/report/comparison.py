@@ -1,0 +1,139 @@
+"""What a comparison of arms looks like: a page of Markdown, and the same on a terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+_METRICS = ("nDCG@10", "MRR@10", "Recall@10", "Recall@100", "MAP@100")
+
+
+def comparison_page(report: Mapping[str, Any]) -> str:
+    """README.md of a comparison.
+
+    Args:
+        report: what report.json holds.
+    """
+    settings = report["settings"]
+    lines = [
+        f"# What hard negatives are worth: {report['name']}",
+        "",
+        *(f"- {sentence}" for sentence in report["verdict"]),
+        "",
+        "## How it was measured",
+        "",
+        f"Every arm starts from `{report['base']}` and trains on the same {report['pairs']} (query, positive) pairs "
+        f"with the same batch ({settings['batch_size']}), steps and seeds; the learning rate is the best on dev out of "
+        f"{', '.join(f'{rate:g}' for rate in report['learning_rates'])}, for each arm. Every query searches the whole "
+        "corpus exactly; ties go by document id. Intervals are 95 % paired bootstrap intervals over queries, and over "
+        "seeds where there are several.",
+        "",
+        *_leakage(report["leakage"]),
+        "",
+        *_table(
+            ("arm", "what", "hard negatives", "learning rate", "steps", "seeds", "training, s"),
+            [
+                (
+                    row["arm"], row["what"], row["negatives"] or "-", _number(row["learning_rate"], "g"),
+                    row["steps"] or "-", row["seeds"], row["seconds"],
+                )
+                for row in report["arms"]
+            ],
+        ),
+    ]  # fmt: skip
+    for dataset, splits in report["tables"].items():
+        for split, rows in splits.items():
+            lines += ["", f"## {dataset}, {_split(split)} ({rows[0]['queries']} queries)", "", *_arms(rows)]
+    lines += _shortcuts(report["arms"])
+    return "\n".join(lines) + "\n"
+
+
+def print_comparison(report: Mapping[str, Any], folder: str) -> None:
+    """The page on a terminal, and where it is."""
+    console = Console(highlight=False)
+    console.print(Markdown(comparison_page(report)))
+    console.print(f"rows, runs and this page in {folder}", markup=False)
+
+
+def print_plan(plan: Mapping[str, Any]) -> None:
+    """What can be detected with how many seeds."""
+    pilot = plan["pilot"]
+    lines = [
+        f"Pilot: {pilot['arm']} against {pilot['against']}, {pilot['queries']} queries, {pilot['seeds']} seeds.",
+        "",
+        *_table(
+            ("seeds", "smallest difference found 4 times out of 5 (nDCG@10)", "training runs", "hours, as the pilot's"),
+            [(row["seeds"], f"{row['detectable']:.4f}", row["runs"], row["hours"]) for row in plan["rows"]],
+        ),
+    ]
+    if plan["components"]["seed"] is None:
+        lines += ["", "The pilot has one seed, so nothing is known of others: run it with --seeds 2."]
+    Console(highlight=False).print(Markdown("\n".join(lines)))
+
+
+def _leakage(leakage: Mapping[str, Any]) -> Iterator[str]:
+    for split, found in leakage.items():
+        if found["trained_on"]:
+            yield (
+                f"Of the {found['positives']} positives of {split}, {found['trained_on']} are positives that were "
+                "trained on, so its tables come twice: with all queries, and without those that have such a positive."
+            )
+
+
+def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    head = ("arm", *_METRICS, "nDCG@10 to no fine-tuning", "nDCG@10 to in-batch")
+    cells = [
+        (
+            row["arm"] + (" (below no fine-tuning)" if row["below_none"] else ""),
+            *(f"{row[metric]:.4f}" for metric in _METRICS),
+            _difference(row["to_none"]),
+            _difference(row["to_in_batch"]),
+        )
+        for row in rows
+    ]
+    return _table(head, cells)
+
+
+def _shortcuts(arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        (
+            arm["arm"],
+            *(f"{arm['shortcuts'][kind][name]:.4f}" for kind in ("mined", "synthetic") for name in ("accuracy", "gap")),
+        )
+        for arm in arms
+        if arm["shortcuts"]
+    ]
+    if not rows:
+        return []
+    counts = next(arm["shortcuts"] for arm in arms if arm["shortcuts"])
+    return [
+        "",
+        "## Shortcuts",
+        "",
+        "On pairs that no arm was trained on: how often the positive scores above a negative of either kind "
+        f"({counts['mined']['comparisons']} mined, {counts['synthetic']['comparisons']} synthetic comparisons), and by "
+        "how much. An arm that gains on synthetic negatives and not on mined ones has learnt to tell who wrote a text.",
+        "",
+        *_table(("arm", "mined: accuracy", "mined: gap", "synthetic: accuracy", "synthetic: gap"), rows),
+    ]
+
+
+def _split(name: str) -> str:
+    split, _, reading = name.partition(":")
+    return f"{split}, no positive trained on" if reading else split
+
+
+def _difference(difference: Mapping[str, Any] | None) -> str:
+    if difference is None:
+        return "-"
+    return f"{difference['mean']:+.4f} ({difference['low']:+.4f} .. {difference['high']:+.4f})"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    lines = [head, ["---", *(["---:"] * (len(head) - 1))], *rows]
+    return [f"| {' | '.join(str(cell) for cell in line)} |" for line in lines]

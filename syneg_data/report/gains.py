@@ -1,0 +1,57 @@
+"""What `train` shows in the end: every split before and after, with intervals, in words too."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_gains(facts: Mapping[str, Any], folder: str) -> None:
+    """The table of a training run.
+
+    Args:
+        facts: what training.json holds.
+        folder: where it is.
+    """
+    console = Console(highlight=False)
+    table = Table(title=f"{facts['base']}, trained on {facts['examples']} examples", title_justify="left")
+    for name in ("split", "metric", "before", "after", "gain", "95 % interval"):
+        table.add_column(name, justify="left" if name in ("split", "metric") else "right")
+    for split, before in facts["before"].items():
+        _rows(table, split, before, facts["after"][split], facts["gain"][split])
+        new = facts["unseen"][split]
+        if 0 < new["queries"] < new["of"]:
+            label = f"{split}, {new['queries']} of {new['of']}:\nno positive trained on"
+            _rows(table, label, new["before"], new["after"], new["gain"])
+    if facts["before"]:
+        console.print(table)
+    for split, gain in facts["gain"].items():
+        if gain["nDCG@10"]:
+            console.print(f"{split}: {in_words(gain['nDCG@10'])}", markup=False)
+    console.print(
+        f"{facts['steps']} steps in {facts['seconds']:.0f} s, best weights of step {facts['best_step']}; "
+        f"model, runs and curves in {folder}",
+        markup=False,
+    )
+
+
+def in_words(gain: Mapping[str, Any]) -> str:
+    """What an interval of nDCG@10 differences says."""
+    figures = f"nDCG@10 {gain['mean']:+.4f}, 95 % interval {gain['low']:+.4f} to {gain['high']:+.4f}"
+    if gain["low"] > 0:
+        return f"training helped ({figures})"
+    if gain["high"] < 0:
+        return f"training HURT ({figures}); do not use this model"
+    return f"no effect was found ({figures}, over {gain['queries']} queries)"
+
+
+def _rows(
+    table: Table, split: str, before: Mapping[str, float], after: Mapping[str, float], gain: Mapping[str, Any]
+) -> None:
+    for metric in before:
+        shown = ("-", "-")
+        if difference := gain[metric]:
+            shown = (f"{difference['mean']:+.4f}", f"{difference['low']:+.4f} .. {difference['high']:+.4f}")
+        table.add_row(split, metric, f"{before[metric]:.4f}", f"{after[metric]:.4f}", *shown)
+        split = ""

@@ -1,0 +1,332 @@
+"""The trainer: examples in, a trained model out, with checkpoints that a later run goes on from."""
+
+import contextlib
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syneg_data.durable import write_json
+from syneg_data.errors import InputError, StorageError, SynegError
+from syneg_data.execution import Progress
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, refuse_missing
+from syneg_data.references import Resolved
+from syneg_data.training import Training
+
+logger = logging.getLogger(__name__)
+
+MAIN_METRIC = "nDCG@10"
+_WHOLE = "whole.json"  # written into a checkpoint last; one without it was cut off
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is trained on, in columns of one length.
+
+    Attributes:
+        queries: query texts.
+        positives: a relevant document each.
+        negatives: one list of documents per negative of an example.
+        scores: for every example the teacher's relevance of its positive and its negatives; None without a teacher.
+    """
+
+    queries: Sequence[str]
+    positives: Sequence[str]
+    negatives: Sequence[Sequence[str]]
+    scores: Sequence[Sequence[float]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def columns(self) -> dict[str, list[str]]:
+        """The texts as sentence-transformers takes them: the order of the columns is their meaning."""
+        hard = {f"negative_{n}": list(texts) for n, texts in enumerate(self.negatives, start=1)}
+        return {"query": list(self.queries), "positive": list(self.positives), **hard}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A step of a run as the curves show it; `dev` is the main metric where it was measured."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    dev: float | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The model with the best weights, the step that they are of, and how it got there."""
+
+    model: Any
+    best_step: int
+    steps: int
+    points: list[Point]
+
+    @property
+    def dev(self) -> float | None:
+        """The main metric on dev of the best weights; None without checks."""
+        return max((point.dev for point in self.points if point.dev is not None), default=None)
+
+
+Check = Callable[[Any], Mapping[str, float]]  # a sentence-transformers model -> its metrics on dev
+
+
+def steps_of(spec: Training, examples: int, devices: int = 1) -> int:
+    """Steps of a whole run, each of `batch_size` examples on every device."""
+    return spec.epochs * math.ceil(examples / (spec.batch_size * devices))
+
+
+def device_count() -> int:
+    """Processes that train together, as torchrun or accelerate started them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def load_model(spec: Training, base: Resolved) -> Any:  # noqa: ANN401
+    """The base model, ready to be trained: prompts and length limit as the recipe says.
+
+    Raises:
+        InputError: it cannot be loaded, or is no sentence-transformers model with pooling.
+    """
+    if not (base.path / "modules.json").is_file():
+        raise InputError(
+            f"model {base.label}: has no modules.json, so nothing says how token vectors become one vector; "
+            "name a sentence-transformers model (its pooling is part of it)"
+        )
+    with quiet_loading(base.label):
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(
+            str(base.path), device=device(), model_kwargs={"dtype": "float32", **SAFE_WEIGHTS}, **SAFE
+        )
+        refuse_missing(model[0].model, base.path)
+    model.max_seq_length = min(spec.max_length, model.max_seq_length or spec.max_length)
+    model.prompts = {**model.prompts, **prompts_of(spec)}
+    return model
+
+
+def prompts_of(spec: Training) -> dict[str, str]:
+    """The prompts that the recipe sets, by the names that sentence-transformers gives them."""
+    named = {"query": spec.query_prompt, "document": spec.document_prompt}
+    return {name: prompt for name, prompt in named.items() if prompt}
+
+
+def refuse_unfit(spec: Training, examples: Examples) -> None:
+    """Refuse examples that the objective can do nothing with.
+
+    Raises:
+        InputError: there are none, or they have too few negatives or no scores.
+    """
+    least = spec.objective.least_negatives()
+    if len(examples) < 2:
+        raise InputError(f"training: {len(examples)} examples; at least 2 are needed")
+    if len(examples.negatives) < least:
+        raise InputError(
+            f"training.objective: {spec.objective.kind} needs at least {least} hard negative per example, there are "
+            f"{len(examples.negatives)}; build with negatives, or choose kind: ranking with in_batch: true"
+        )
+    if spec.objective.needs_scores and examples.scores is None:
+        raise InputError(
+            f"training.objective: {spec.objective.kind} needs the rerankers' scores of every example and some are "
+            "missing; build with rerankers, or choose kind: ranking"
+        )
+
+
+def train_model(
+    spec: Training,
+    base: Resolved,
+    guide: Any,  # noqa: ANN401
+    examples: Examples,
+    folder: Path,
+    *,
+    seed: int,
+    check: Check | None,
+    progress: Progress,
+    name: str = "train",
+) -> Trained:
+    """Train, or go on from the last whole checkpoint in `folder`.
+
+    Args:
+        spec: settings.
+        base: the model to start from.
+        guide: a loaded sentence-transformers model for the objective `guided`, else None.
+        examples: what to train on.
+        folder: for checkpoints; of this run alone.
+        seed: of shuffling and dropout.
+        check: measures a model on dev; None: the last weights are the best.
+        progress: hears of every step.
+        name: of the run, for `progress`.
+
+    Raises:
+        InputError: the examples do not fit, or the loss is not a number (the last good checkpoint stays).
+        StorageError: the disk is full.
+    """
+    refuse_unfit(spec, examples)
+    with quiet_loading(base.label):
+        import sentence_transformers.sentence_transformer.trainer  # noqa: F401
+    model = load_model(spec, base)
+    steps = steps_of(spec, len(examples), device_count())
+    trainer = _trainer(spec, model, guide, examples, folder, seed, steps, check)
+    resumed = _last_whole(folder)
+    trainer.add_callback(_watcher(progress, folder))
+    progress.start(name, steps, "steps")
+    try:
+        with _failures(folder):
+            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    finally:
+        progress.finish()
+    best = trainer.state.best_model_checkpoint
+    at = int(best.rpartition("-")[2]) if best else trainer.state.global_step
+    return Trained(trainer.model, at, trainer.state.global_step, _curve(trainer.state.log_history))
+
+
+def _trainer(
+    spec: Training,
+    model: Any,  # noqa: ANN401
+    guide: Any,  # noqa: ANN401
+    examples: Examples,
+    folder: Path,
+    seed: int,
+    steps: int,
+    check: Check | None,
+) -> Any:  # noqa: ANN401
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from transformers import EarlyStoppingCallback, PrinterCallback
+
+    columns: dict[str, Any] = {**examples.columns()}
+    prompts = {"query": spec.query_prompt} | {name: spec.document_prompt for name in columns if name != "query"}
+    if spec.objective.needs_scores:
+        columns["scores"] = [list(scores) for scores in examples.scores or ()]
+    every = max(1, steps // max(1, spec.checks))
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,  # not epochs: a sampler that keeps duplicates apart may make fewer batches of a pass
+        per_device_train_batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
+        warmup_steps=spec.warmup,
+        prompts={column: prompt for column, prompt in prompts.items() if prompt},
+        batch_sampler="no_duplicates" if spec.duplicates == "apart" else "batch_sampler",
+        seed=seed,
+        data_seed=seed,
+        bf16=spec.precision == "bfloat16",
+        use_cpu=device() == "cpu",
+        eval_strategy="no" if check is None else "steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,  # the best and the last
+        load_best_model_at_end=check is not None,
+        metric_for_best_model=None if check is None else f"eval_{MAIN_METRIC}",
+        greater_is_better=True,
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        ddp_timeout=7200,  # seconds; the first process evaluates while the others wait
+        dataloader_pin_memory=device() != "cpu",
+    )
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict(columns),
+        loss=spec.objective.loss(model, guide, device_count()),
+        evaluator=None if check is None else _evaluator(check),
+    )
+    trainer.remove_callback(PrinterCallback)
+    if spec.patience is not None and check is not None:
+        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=spec.patience))
+    return trainer
+
+
+def _evaluator(check: Check) -> Any:  # noqa: ANN401
+    from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
+
+    class OnDev(SentenceEvaluator):
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+            self.primary_metric = MAIN_METRIC
+
+        def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
+            return dict(check(model))
+
+    return OnDev()
+
+
+def _watcher(progress: Progress, folder: Path) -> Any:  # noqa: ANN401
+    from transformers import TrainerCallback
+
+    class Watcher(TrainerCallback):
+        """Stops at a loss that is not a number, before anything of that step is saved, and marks whole checkpoints."""
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+            if state.global_step:
+                progress.advance(state.global_step, reused=True)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+            progress.advance(1)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401
+            loss = (logs or {}).get("loss")
+            if loss is not None and not math.isfinite(loss):
+                kept = _last_whole(folder)
+                where = f"the checkpoint of step {kept.name.rpartition('-')[2]} is kept" if kept else "nothing is saved"
+                raise InputError(
+                    f"training: the loss of step {state.global_step} is not a finite number; {where}: lower "
+                    "learning_rate, raise the temperature, or use precision: float32"
+                )
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+            if state.is_world_process_zero:
+                write_json(folder / f"checkpoint-{state.global_step}" / _WHOLE, {"step": state.global_step})
+
+    return Watcher()
+
+
+def _last_whole(folder: Path) -> Path | None:
+    """The latest checkpoint that was written to its end; cut-off ones are removed."""
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        if (path / _WHOLE).is_file():
+            whole.append(path)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+@contextlib.contextmanager
+def _failures(folder: Path) -> Iterator[None]:
+    """Turn the ways in which libraries report a full disk or a full device into errors that say so."""
+    try:
+        yield
+    except SynegError:
+        raise
+    except Exception as error:
+        said = str(error)
+        if shutil.disk_usage(folder).free < 1 << 20 or "No space left" in said or "File too large" in said:
+            raise StorageError(f"{folder}: the disk is full; free space, and the same command resumes") from error
+        if "out of memory" in said:
+            raise InputError(
+                "training: the device ran out of memory; lower batch_size or max_length, or choose objective "
+                "kind: cached_ranking"
+            ) from error
+        raise
+
+
+def _curve(history: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """The trainer's log as one point per step."""
+    dev = {int(entry["step"]): float(v) for entry in history if (v := entry.get(f"eval_{MAIN_METRIC}")) is not None}
+    return [
+        Point(
+            int(entry["step"]), float(entry["epoch"]), float(entry["loss"]), float(entry["learning_rate"]),
+            dev.get(int(entry["step"])),
+        )
+        for entry in history
+        if "loss" in entry
+    ]  # fmt: skip

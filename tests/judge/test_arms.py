@@ -1,0 +1,116 @@
+"""The arms: what each chooses, on a small collection whose every answer can be told by eye."""
+
+import pytest
+
+from syneg_data.collection import Collection, Document
+from syneg_data.judge.arms import ARMS, Ground
+from syneg_data.mixing.selection import Material
+from syneg_data.records import Hit, Verdict
+
+# Eight queries about a fruit each, with a relevant document; four lists of others share its name or nothing.
+FRUITS = ("apple", "banana", "cherry", "grape", "lemon", "melon", "orange", "peach")
+DOCUMENTS = {
+    **{f"p{n}": Document(f"p{n}", f"{fruit} trees need sun and water") for n, fruit in enumerate(FRUITS)},
+    **{
+        f"m{n}{k}": Document(f"m{n}{k}", f"{fruit} number {k} is {'sweet ' * (k + 1)}")
+        for n, fruit in enumerate(FRUITS)
+        for k in range(4)
+    },
+}
+QUERIES = {f"q{n}": f"what does a {fruit} tree need" for n, fruit in enumerate(FRUITS)}
+QRELS = {f"q{n}": {f"p{n}": 1} for n in range(len(FRUITS))}
+SYNTHETIC = {f"s{n}": Document(f"s{n}", f"a {fruit} falls from the tree") for n, fruit in enumerate(FRUITS)}
+
+
+def kept():
+    rows = []
+    for n in range(len(FRUITS)):
+        for k in range(4):
+            hits = (Hit("bm25", k + 1, 1.0),)
+            rows.append(Verdict(f"q{n}", None, f"m{n}{k}", "mined", hits, 0.5 - k / 10, 0.9, (), "keep", ""))
+        hits = (Hit("syneg", 1, None),)
+        rows.append(Verdict(f"q{n}", f"p{n}", f"s{n}", "synthetic", hits, 0.4, 0.9, (), "keep", ""))
+    return rows
+
+
+@pytest.fixture
+def ground():
+    collection = Collection(DOCUMENTS, QUERIES, QRELS, "digest").with_documents(SYNTHETIC.values())
+    return Ground(Material(collection, kept(), seed=7), synthetic=1, mined=2, encoder=None)
+
+
+def chosen(name, ground):
+    return ARMS[name].choose(ground)
+
+
+def test_every_arm_serves_every_pair_with_as_many_negatives(ground):
+    lengths = {"none": 0, "in_batch": 0, "synthetic": 1}
+    for name in ARMS:
+        if name == "dense":
+            continue
+        served = chosen(name, ground)
+        assert set(served) == {(f"q{n}", f"p{n}") for n in range(8)}, name
+        assert {len(negatives) for negatives in served.values()} == {lengths.get(name, 3)}, name
+
+
+def test_no_arm_chooses_a_positive(ground):
+    for name in ARMS:
+        if name != "dense":
+            assert not [
+                n for (_, positive), negatives in chosen(name, ground).items() for n in negatives if n == positive
+            ]
+
+
+def test_the_mined_arms_choose_the_hardest_that_the_gate_kept(ground):
+    assert chosen("gated", ground)["q3", "p3"] == ("m30", "m31", "m32")
+    assert chosen("count_matched", ground)["q3", "p3"] == ("m30", "m31", "m32")
+    assert chosen("hybrid", ground)["q3", "p3"] == ("s3", "m30", "m31")
+    assert chosen("synthetic", ground)["q3", "p3"] == ("s3",)
+
+
+def test_bm25_is_unchecked_and_sees_no_synthetic_document(ground):
+    assert set(chosen("bm25", ground)["q0", "p0"]) <= set(DOCUMENTS)
+    fruit = [doc_id for doc_id in chosen("bm25", ground)["q0", "p0"] if doc_id.startswith("m0")]
+    assert len(fruit) >= 2
+
+
+def test_random_documents_are_real_seeded_and_differ_between_pairs(ground):
+    first = chosen("random", ground)
+    assert first == chosen("random", ground)
+    assert len(set(first.values())) > 6
+    assert {doc_id for negatives in first.values() for doc_id in negatives} <= set(DOCUMENTS)
+
+
+def test_placebo_gives_every_pair_another_querys_synthetic_negative(ground):
+    hybrid, placebo = chosen("hybrid", ground), chosen("placebo", ground)
+    for pair, (borrowed, *mined) in placebo.items():
+        assert borrowed.startswith("s") and borrowed != hybrid[pair][0]
+        assert tuple(mined) == hybrid[pair][1:]
+    assert {negatives[0] for negatives in placebo.values()} == set(SYNTHETIC)
+
+
+def test_pooled_has_the_hybrid_sets_kinds_without_its_guarantee(ground):
+    pooled = chosen("pooled", ground)
+    written = [sum(doc_id.startswith("s") for doc_id in negatives) for negatives in pooled.values()]
+    assert 0 in written  # some pair got none ...
+    assert max(written) == 1  # ... and no pair more than it has
+    for (query_id, _), negatives in pooled.items():
+        assert len(set(negatives)) == 3
+        assert all(doc_id[1] == query_id[1] for doc_id in negatives)  # its own candidates
+
+
+def test_a_pair_with_too_few_is_not_served(ground):
+    fewer = [v for v in ground.material.kept if v.doc_id not in ("m21", "m22", "m23")]
+    poorer = Ground(Material(ground.material.collection, fewer, seed=7), 1, 2, None)
+    assert ("q2", "p2") not in chosen("gated", poorer)
+    assert ("q2", "p2") not in chosen("hybrid", poorer)
+    assert ("q2", "p2") in chosen("in_batch", poorer)
+
+
+def test_an_arm_says_what_it_is():
+    assert list(ARMS) == [
+        "none", "in_batch", "random", "bm25", "dense", "gated", "synthetic", "pooled", "hybrid", "count_matched",
+        "placebo",
+    ]  # fmt: skip
+    assert all(arm.what for arm in ARMS.values())
+    assert [arm.name for arm in ARMS.values() if not arm.trains] == ["none"]

@@ -1,0 +1,130 @@
+"""`compare`: equal budgets, committed runs, and the same rows however often it is stopped."""
+
+import json
+import math
+
+import pyarrow.parquet as pq
+import pytest
+
+from syneg_data.errors import InputError
+from syneg_data.execution import Silence
+from syneg_data.judge.compare import compare
+from syneg_data.judge.power import plan_seeds
+from syneg_data.training.metrics import METRICS
+
+ARMS = ("none", "in_batch", "random", "bm25", "gated")
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAfter(Silence):
+    """Ends the comparison in the middle of its n-th training run."""
+
+    def __init__(self, runs):
+        self.runs, self.started, self.steps = runs, 0, 0
+
+    def start(self, stage, total, unit):
+        if unit == "steps":
+            self.started += 1
+            self.steps = 0
+            self.lengths = [*getattr(self, "lengths", []), total]
+
+    def advance(self, items, *, reused=False):
+        self.steps += items
+        if self.started == self.runs and self.steps == 3:
+            raise Stop
+
+
+def rows(folder, name):
+    return pq.read_table(folder / f"{name}.parquet").to_pylist()
+
+
+def test_arms_have_equal_budgets_and_a_stopped_comparison_goes_on(recipe, fresh_cache, tmp_path):
+    file = recipe()
+    watch = StopAfter(10**6)
+    whole = compare(file, tmp_path / "whole", ARMS, 2, watch)
+    # Four arms train: two learning rates for the first seed, the better one for the second.
+    assert len(watch.lengths) == 4 * 3
+    assert set(watch.lengths) == {2 * math.ceil(whole["pairs"] / 8)}
+    with pytest.raises(Stop):
+        compare(file, tmp_path / "stopped", ARMS, 2, StopAfter(5))
+    committed = len(list((tmp_path / "stopped" / "runs").glob("*.json")))
+    assert committed == 3  # none, in_batch twice; the arm in work is not there
+    assert {row["arm"] for row in rows(tmp_path / "stopped", "results")} == {"none", "in_batch"}
+    again = StopAfter(10**6)
+    resumed = compare(file, tmp_path / "stopped", ARMS, 2, again)
+    assert len(again.lengths) == 3 * 3
+    assert resumed["headline"] == whole["headline"]
+    for name in ("results", "scores"):
+        assert rows(tmp_path / "stopped", name) == rows(tmp_path / "whole", name)
+    third = StopAfter(10**6)
+    more = compare(file, tmp_path / "whole", ARMS, 3, third)
+    assert len(third.lengths) == 4  # the third seed alone
+    assert more["headline"]["seeds"] == 3
+
+
+def test_the_rows_are_as_the_contract_says_and_the_tables_are_their_means(recipe, fresh_cache, tmp_path):
+    report = compare(recipe(), tmp_path / "out", ("none", "in_batch", "gated"), 2, Silence())
+    results, scores = rows(tmp_path / "out", "results"), rows(tmp_path / "out", "scores")
+    assert list(results[0]) == ["arm", "seed", "dataset", "split", "metric", "value"]
+    assert list(scores[0]) == ["arm", "seed", "dataset", "split", "metric", "query_id", "value"]
+    for row in results:
+        key = {name: row[name] for name in ("arm", "seed", "dataset", "split", "metric")}
+        values = [s["value"] for s in scores if all(s[name] == value for name, value in key.items())]
+        assert row["value"] == pytest.approx(sum(values) / len(values))
+    gated = [r["value"] for r in results if r["arm"] == "gated" and r["split"] == "test" and r["metric"] == "nDCG@10"]
+    table = {row["arm"]: row for row in report["tables"]["slice"]["test"]}
+    assert table["gated"]["nDCG@10"] == pytest.approx(sum(gated) / 2, abs=5e-5)
+    assert set(METRICS) <= set(table["none"])
+    page = (tmp_path / "out" / "README.md").read_text()
+    (line,) = [
+        line for line in page.splitlines() if line.startswith("| gated") and f"{table['gated']['nDCG@10']:.4f}" in line
+    ]
+    assert f"{table['gated']['to_none']['mean']:+.4f} (" in line
+    assert page.splitlines()[2] == f"- {report['verdict'][0]}"
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
+
+
+def test_other_collections_are_measured_too(recipe, slice_of_scifact, fresh_cache, tmp_path):
+    source = {"kind": "beir", "path": str(slice_of_scifact), "split": "test", "license": "cc-by-4.0"}
+    comparison = {"learning_rates": [1e-3], "elsewhere": [{"name": "other", "source": source}]}
+    report = compare(recipe(comparison=comparison), tmp_path / "out", ("none", "in_batch"), 1, Silence())
+    assert set(report["tables"]) == {"slice", "other"}
+    here, there = report["tables"]["slice"]["test"], report["tables"]["other"]["test"]
+    assert [row["nDCG@10"] for row in here] == [row["nDCG@10"] for row in there]  # the same queries and corpus
+
+
+def test_a_plan_says_what_more_seeds_detect(recipe, fresh_cache, tmp_path):
+    with pytest.raises(InputError, match="holds no runs to take the variance from; first run a pilot"):
+        plan_seeds(tmp_path / "out", "slice")
+    compare(recipe(), tmp_path / "out", ("in_batch", "gated"), 2, Silence())
+    plan = plan_seeds(tmp_path / "out", "slice")
+    assert [row["seeds"] for row in plan["rows"]] == [1, 2, 3, 5, 10]
+    assert plan["pilot"]["seeds"] == 2
+    later = [row["detectable"] for row in plan["rows"][1:]]
+    assert later == sorted(later, reverse=True) and later[-1] > 0
+    assert plan["rows"][2]["runs"] == 2 * (2 + 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "arms", "message"),
+    [
+        ({"training": None}, (), "has no training section"),
+        ({}, ("hybird",), "--arms hybird: no such arm; one of none, in_batch"),
+        ({}, ("hybrid",), "--arms hybrid: the recipe has no synthetic negatives"),
+        ({}, ("count_matched",), "it is a control of the hybrid arm"),
+    ],
+)
+def test_bad_input(recipe, fresh_cache, tmp_path, changes, arms, message):
+    with pytest.raises(InputError, match=message):
+        compare(recipe(**changes), tmp_path / "out", arms, 1, Silence())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(recipe, fresh_cache, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds what no comparison wrote \(notes\.txt\)"):
+        compare(recipe(), tmp_path / "out", (), 1, Silence())

@@ -1,0 +1,96 @@
+"""Findings: the headline, the controls and the warnings, from runs whose outcome is planted."""
+
+import numpy as np
+import pytest
+
+from syneg_data.judge.findings import findings
+from syneg_data.judge.runs import Run
+from syneg_data.training.metrics import METRICS
+
+
+def runs(effects, seeds=3, queries=120, noise=0.05):
+    """Runs of arms whose true mean on test is 0.5 + effect; per-query difficulty is shared by all arms."""
+    chance = np.random.default_rng(5)
+    difficulty = chance.uniform(0.2, 0.8, queries)
+    made = []
+    for arm, effect in effects.items():
+        for seed in range(1 if arm == "none" else seeds):
+            values = np.clip(difficulty + effect + chance.normal(0, noise, queries), 0, 1)
+            by_query = {f"q{i}": dict.fromkeys(METRICS, float(v)) for i, v in enumerate(values)}
+            rate = None if arm == "none" else 5e-5
+            made.append(
+                Run(arm, seed, rate, {"5e-05": 0.5}, {"set": {"dev": by_query, "test": by_query}}, {}, 3, 10, 1.0)
+            )
+    return made
+
+
+def test_a_planted_gain_is_found_against_the_best_rival_and_the_controls():
+    found = findings(
+        runs({"none": 0, "in_batch": 0.02, "bm25": 0.04, "hybrid": 0.1, "count_matched": 0.03, "placebo": 0.03}), "set"
+    )
+    headline = found["headline"]
+    assert (headline["arm"], headline["against"], headline["reading"]) == ("hybrid", "bm25", "better")
+    assert headline["mean"] == pytest.approx(0.06, abs=0.015)
+    assert headline["low"] > 0 and headline["seeds"] == 3 and headline["queries"] == 120
+    assert {name: c["reading"] for name, c in found["controls"].items()} == {
+        "count_matched": "better",
+        "placebo": "better",
+    }
+    assert found["verdict"][0].startswith("On set/test, hybrid is better than bm25: nDCG@10 +0.0")
+    assert not [sentence for sentence in found["verdict"] if "WARNING" in sentence]
+
+
+def test_no_effect_is_called_no_effect_and_the_placebo_is_named():
+    found = findings(runs({"none": 0, "bm25": 0.04, "hybrid": 0.04, "placebo": 0.04}), "set")
+    assert found["headline"]["reading"] == "no effect found"
+    assert "shows no effect against" in found["verdict"][0]
+    assert any("nothing shows that it matters what the synthetic negatives say" in s for s in found["verdict"])
+
+
+def test_harm_is_called_harm_and_an_arm_below_no_fine_tuning_is_flagged():
+    found = findings(runs({"none": 0.05, "bm25": 0.1, "hybrid": -0.1}), "set")
+    assert found["headline"]["reading"] == "worse"
+    assert "hybrid is WORSE than bm25" in found["verdict"][0]
+    assert "WARNING: below no fine-tuning on set/test: hybrid" in " ".join(found["verdict"])
+    row = next(row for row in found["tables"]["set"]["test"] if row["arm"] == "hybrid")
+    assert row["below_none"] and row["to_none"]["high"] < 0
+
+
+def test_the_headline_is_never_against_no_fine_tuning():
+    found = findings(runs({"none": 0, "hybrid": 0.2}), "set")
+    assert found["headline"] is None
+    assert "nothing to compare" in found["verdict"][0]
+
+
+def test_the_rival_is_chosen_on_dev_and_not_on_test():
+    made = runs({"none": 0, "bm25": 0.05, "random": 0.05, "hybrid": 0.1})
+    for run in made:
+        if run.arm == "random":  # better on dev, worse on test
+            run.scores["set"]["dev"] = {q: dict.fromkeys(METRICS, 0.95) for q in run.scores["set"]["dev"]}
+            run.scores["set"]["test"] = {q: dict.fromkeys(METRICS, 0.1) for q in run.scores["set"]["test"]}
+    assert findings(made, "set")["headline"]["against"] == "random"
+
+
+def test_one_seed_is_said_to_be_one():
+    found = findings(runs({"bm25": 0.04, "gated": 0.1}, seeds=1), "set")
+    assert found["headline"]["arm"] == "gated" and found["headline"]["covers"] == "queries"
+    assert any("One seed only" in sentence for sentence in found["verdict"])
+
+
+def test_a_placebo_that_is_no_better_than_the_batch_is_within_noise():
+    """On simulated data an arm that adds nothing is not told from the batch alone."""
+    outside = 0
+    for seed in range(20):
+        chance = np.random.default_rng(seed)
+        base = chance.uniform(0, 1, 100)
+        made = [
+            Run(arm, s, 5e-5, {}, {"set": {"dev": by, "test": by}}, {}, 1, 1, 1.0)
+            for arm in ("in_batch", "placebo")
+            for s in range(3)
+            for by in [
+                {f"q{i}": dict.fromkeys(METRICS, float(v)) for i, v in enumerate(base + chance.normal(0, 0.1, 100))}
+            ]
+        ]
+        row = next(r for r in findings(made, "set")["tables"]["set"]["test"] if r["arm"] == "placebo")
+        outside += row["to_in_batch"]["reading"] != "no effect found"
+    assert outside <= 3  # 1 expected

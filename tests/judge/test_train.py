@@ -1,0 +1,343 @@
+"""`train`: what it measures, writes, refuses, and how it goes on after a stop."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+
+import ir_measures
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from syneg_data.errors import InputError
+from syneg_data.execution import Silence
+from syneg_data.judge.train import read_examples, settings, train, trained_positives
+from syneg_data.publishing.release import open_release
+from syneg_data.training.metrics import METRICS
+from syneg_data.training.runs import read_run
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAt(Silence):
+    """Ends the run after so many steps of training, as a crash would."""
+
+    def __init__(self, steps):
+        self.left, self.stage, self.reused = steps, "", 0
+
+    def start(self, stage, total, unit):
+        self.stage = stage
+
+    def advance(self, items, *, reused=False):
+        if self.stage == "train":
+            self.reused += items if reused else 0
+            self.left -= 0 if reused else items
+            if self.left == 0:
+                raise Stop
+
+
+def test_training_is_measured_before_and_after_on_both_splits(release, tmp_path):
+    out = tmp_path / "trained"
+    facts = train(release, settings(release, {}), out, 13, Silence())
+    assert json.loads((out / "training.json").read_text()) == facts
+    assert set(facts["before"]) == set(facts["after"]) == {"dev", "test"}
+    assert set(facts["before"]["test"]) == set(METRICS)
+    assert (facts["base"], facts["dataset"], facts["seed"]) == ("tiny", "release", 13)
+    assert facts["steps"] == 2 * math.ceil(facts["examples"] / 8)
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*.trec")} == {
+        f"runs/{when}.{split}.trec" for when in ("before", "after") for split in ("dev", "test")
+    }
+    # A random BERT learns the slice's words within these few steps.
+    assert facts["after"]["dev"]["nDCG@10"] > facts["before"]["dev"]["nDCG@10"]
+
+
+def test_the_figures_are_those_of_ir_measures_and_of_the_saved_model(release, tmp_path):
+    out = tmp_path / "trained"
+    facts = train(release, settings(release, {}), out, 13, Silence())
+    test = release.held_out()["test"]
+    run = read_run(out / "runs" / "after.test.trec")
+    names = {"nDCG@10": "nDCG@10", "MRR@10": "RR@10", "Recall@10": "R@10", "Recall@100": "R@100", "MAP@100": "AP@100"}
+    qrels = [ir_measures.Qrel(q, d, grade) for q, grades in test.qrels.items() for d, grade in grades.items()]
+    # Places stand in for scores, so that ties are broken as they are here.
+    docs = [ir_measures.ScoredDoc(q, d, -place) for q, ranked in run.items() for place, (d, _) in enumerate(ranked)]
+    for ours, theirs in names.items():
+        measure = ir_measures.parse_measure(theirs)
+        assert facts["after"]["test"][ours] == pytest.approx(
+            ir_measures.calc_aggregate([measure], qrels, docs)[measure], abs=5e-5
+        )
+    model = SentenceTransformer(str(out / "model"), device="cpu")
+    doc_ids = sorted(test.documents)
+    documents = model.encode_document([test.text(d) for d in doc_ids], normalize_embeddings=True)
+    for query_id, text in list(test.queries.items())[:5]:
+        scores = documents @ model.encode_query([text], normalize_embeddings=True)[0]
+        best = doc_ids[int(np.argmax(scores))]
+        assert run[query_id][0][0] == best
+
+
+def test_curves_hold_every_step_and_the_checks_on_dev(release, tmp_path):
+    facts = train(release, settings(release, {}), tmp_path / "trained", 13, Silence())
+    head, *lines = (tmp_path / "trained" / "curves.csv").read_text().splitlines()
+    assert head == "step,epoch,loss,learning_rate,dev_nDCG@10"
+    rows = [line.split(",") for line in lines]
+    assert [int(row[0]) for row in rows] == list(range(1, facts["steps"] + 1))
+    checked = {int(row[0]): float(row[4]) for row in rows if row[4]}
+    assert len(checked) == 2
+    assert facts["best_step"] == max(checked, key=lambda step: (checked[step], -step))
+    assert (tmp_path / "trained" / "curves.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_the_model_folder_holds_no_training_text_and_no_local_path(release, tmp_path):
+    train(release, settings(release, {}), tmp_path / "trained", 13, Silence())
+    card = (tmp_path / "trained" / "model" / "README.md").read_text()
+    assert "| test | nDCG@10 |" in card
+    example = read_examples(release, settings(release, {}))
+    for path in (tmp_path / "trained").rglob("*"):
+        if path.is_file() and path.suffix in {".md", ".json", ".csv", ".svg"} and path.name != "tokenizer.json":
+            text = path.read_text(encoding="utf-8")
+            assert str(tmp_path) not in text, path
+            assert example.positives[0][:60] not in text and example.queries[0] not in text, path
+
+
+def test_a_run_that_was_stopped_goes_on_and_ends_as_one_that_was_not(release, tmp_path):
+    spec = settings(release, {})
+    whole = train(release, spec, tmp_path / "whole", 13, Silence())
+    with pytest.raises(Stop):
+        train(release, spec, tmp_path / "stopped", 13, StopAt(whole["steps"] - 2))
+    assert not (tmp_path / "stopped").exists()
+    watch = StopAt(10**6)
+    resumed = train(release, spec, tmp_path / "stopped", 13, watch)
+    assert watch.reused == whole["steps"] // 2  # the first check's checkpoint
+    assert resumed["after"] == whole["after"]
+    assert resumed["best_step"] == whole["best_step"]
+
+
+def test_a_checkpoint_that_was_cut_off_is_not_believed(release, tmp_path):
+    spec = settings(release, {})
+    half = math.ceil(len(read_examples(release, spec)) / 8)
+    with pytest.raises(Stop):
+        train(release, spec, tmp_path / "out", 13, StopAt(half + 1))
+    (checkpoint,) = (tmp_path / ".out.work").glob("checkpoints-*/checkpoint-*")
+    (checkpoint / "whole.json").unlink()
+    (checkpoint / "model.safetensors").write_bytes(b"half")
+    watch = StopAt(10**6)
+    train(release, spec, tmp_path / "out", 13, watch)
+    assert watch.reused == 0
+
+
+def test_the_same_call_again_trains_nothing(release, tmp_path):
+    spec = settings(release, {})
+    first = train(release, spec, tmp_path / "out", 13, Silence())
+    watch = StopAt(1)
+    assert train(release, spec, tmp_path / "out", 13, watch) == first
+    other = train(release, spec.model_copy(update={"epochs": 1}), tmp_path / "out", 13, Silence())
+    assert other["steps"] == math.ceil(first["examples"] / 8)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"kind": "ranking", "in_batch": False},
+        {"kind": "cached_ranking", "mini_batch": 4},
+        {"kind": "guided", "guide": "GUIDE"},
+        {"kind": "distillation"},
+    ],
+    ids=lambda objective: "-".join(map(str, list(objective.values())[:2])),
+)
+def test_every_objective_trains(release, other_encoder, tmp_path, objective):
+    if "guide" in objective:
+        objective = {**objective, "guide": str(other_encoder)}
+    spec = settings(release, {"objective": objective, "epochs": 1, "checks": 1})
+    facts = train(release, spec, tmp_path / "out", 13, Silence())
+    lines = (tmp_path / "out" / "curves.csv").read_text().splitlines()[1:]
+    losses = [float(line.split(",")[2]) for line in lines]
+    assert all(math.isfinite(loss) for loss in losses) and any(loss > 0 for loss in losses)
+    assert facts["model_sha256"] != facts["base_sha256"]
+
+
+def test_prompts_are_used_for_training_and_kept_in_the_model(release, tmp_path):
+    plain = train(release, settings(release, {"epochs": 1}), tmp_path / "plain", 13, Silence())
+    prompts = {"query_prompt": "query ", "document_prompt": "protein ", "epochs": 1}
+    facts = train(release, settings(release, prompts), tmp_path / "out", 13, Silence())
+    saved = json.loads((tmp_path / "out" / "model" / "config_sentence_transformers.json").read_text())
+    assert saved["prompts"] == {"query": "query ", "document": "protein "}
+    assert facts["before"] != plain["before"]
+    first = [(tmp_path / name / "curves.csv").read_text().splitlines()[1].split(",")[2] for name in ("plain", "out")]
+    assert first[0] != first[1]
+
+
+def test_distillation_takes_the_gates_scores(release):
+    examples = read_examples(release, settings(release, {"objective": {"kind": "distillation"}}))
+    candidates = {(r["query_id"], r["doc_id"]): r for r in release.table("candidates").to_pylist() if r["selected"]}
+    row = release.table("ids").to_pylist()[0]
+    first = candidates[row["query_id"], row["negative_ids"][0]]
+    assert examples.scores[0][1] == first["relevance"]
+    assert examples.scores[0][0] == pytest.approx(first["positive_relevance"])
+    assert len(examples.scores[0]) == 3
+
+
+def test_both_readings_of_leakage(recipe, slice_of_scifact, fresh_cache, tmp_path):
+    """A test query that shares its positive with a train query is in one reading and not in the other."""
+    from syneg_data.pipeline import build
+
+    data = tmp_path / "leaky"
+    shutil.copytree(slice_of_scifact, data)
+    train_line = (data / "qrels" / "train.tsv").read_text().splitlines()[3]
+    test_lines = (data / "qrels" / "test.tsv").read_text().splitlines()
+    leaked = test_lines[1].split("\t")[0]
+    test_lines = [line for line in test_lines if not line.startswith(f"{leaked}\t")]
+    (data / "qrels" / "test.tsv").write_text(
+        "\n".join([*test_lines, f"{leaked}\t{train_line.split(chr(9))[1]}\t1"]) + "\n"
+    )
+    source = {"kind": "beir", "path": str(data), "split": "train", "license": "cc-by-4.0", "dev": 0.2}
+    build(recipe(source=source, mixing={"kind": "mined_only", "mined": 1}), tmp_path / "release")
+    release = open_release(str(tmp_path / "release"))
+    assert train_line.split("\t")[1] in trained_positives(release)
+    facts = train(release, settings(release, {"epochs": 1}), tmp_path / "out", 13, Silence())
+    reading = facts["unseen"]["test"]
+    assert reading["of"] == facts["gain"]["test"]["nDCG@10"]["queries"]
+    positives = set(release.table("ids")["positive_id"].to_pylist())
+    judged = [
+        (row["query-id"], row["corpus-id"]) for row in release.table("qrels", "test").to_pylist() if row["score"] > 0
+    ]
+    seen = {query_id for query_id, doc_id in judged if doc_id in positives}
+    assert leaked in seen
+    assert reading["queries"] == reading["gain"]["nDCG@10"]["queries"] == reading["of"] - len(seen)
+    card = (tmp_path / "out" / "model" / "README.md").read_text()
+    assert f"{reading['queries']} of {reading['of']} queries: no positive trained on" in card
+
+
+def test_errors_name_what_to_do(release, encoder, slice_of_scifact, tmp_path):
+    with pytest.raises(InputError, match=r"training\.epochs: .*set it by an option"):
+        settings(release, {"epochs": 0})
+    spec = settings(release, {})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match="holds files that no build wrote"):
+        train(release, spec, tmp_path / "mine", 13, Silence())
+
+
+def run_train(*arguments, cache, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "syneg_data", "train", *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "SYNEG_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}, **options,
+    )  # fmt: skip
+
+
+def test_the_command_line_trains_and_shows_the_gain(release, fresh_cache, tmp_path):
+    done = run_train(release.folder, "--out", tmp_path / "out", "--epochs", 1, cache=fresh_cache)
+    assert done.returncode == 0, done.stderr
+    assert "nDCG@10" in done.stdout and "95 % interval" in done.stdout
+    assert "no effect was found" in done.stdout or "training helped" in done.stdout or "HURT" in done.stdout
+    facts = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert facts["settings"]["epochs"] == 1
+
+
+def test_a_loss_that_is_not_a_number_stops_at_its_step_and_saves_nothing(release, tmp_path):
+    broken = {"objective": {"kind": "ranking", "temperature": 1e-39}, "checks": 1}
+    with pytest.raises(InputError, match=r"the loss of step 1 is not a finite number; nothing is saved: lower"):
+        train(release, settings(release, broken), tmp_path / "out", 13, Silence())
+    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / ".out.work").glob("checkpoints-*/checkpoint-*"))
+
+
+def test_a_disk_that_fills_up_is_exit_5_and_the_run_goes_on_later(release, fresh_cache, tmp_path):
+    import resource
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    done = run_train(release.folder, "--out", tmp_path / "out", cache=fresh_cache, preexec_fn=small_files)
+    assert done.returncode == 5, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+    again = run_train(release.folder, "--out", tmp_path / "out", cache=fresh_cache)
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_base_without_pooling_is_refused(release, slice_of_scifact, save_encoder, fresh_cache, tmp_path):
+    bare = save_encoder(tmp_path / "bare", slice_of_scifact, pooling=False)
+    done = run_train(release.folder, "--out", tmp_path / "out", "--base", bare, cache=fresh_cache)
+    assert done.returncode == 2
+    assert "bare: has no modules.json" in done.stderr and "name a sentence-transformers model" in done.stderr
+
+
+def test_broken_weights_are_refused_before_a_step(release, slice_of_scifact, save_encoder, fresh_cache, tmp_path):
+    broken = save_encoder(tmp_path / "broken", slice_of_scifact, broken=True)
+    done = run_train(release.folder, "--out", tmp_path / "out", "--base", broken, cache=fresh_cache)
+    assert done.returncode == 2
+    assert "gives vectors that are not finite" in done.stderr
+
+
+def test_a_release_that_is_not_as_its_manifest_says_is_refused(release, fresh_cache, tmp_path):
+    victim = release.folder / "n-tuple" / "train-00000-of-00001.parquet"
+    victim.write_bytes(victim.read_bytes()[:-1] + b"\x00")
+    done = run_train(release.folder, "--out", tmp_path / "out", cache=fresh_cache)
+    assert done.returncode == 2
+    assert "release: 1 files are not as manifest.json says (n-tuple/train-00000-of-00001.parquet)" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["no-such-folder", "someone/data"])
+def test_what_is_no_release_is_refused(fresh_cache, tmp_path, name):
+    done = run_train(name, "--out", tmp_path / "out", cache=fresh_cache)
+    assert done.returncode == 2
+    assert f"{name}: neither a build folder nor ID@REVISION" in done.stderr
+
+
+def test_without_a_dev_split_the_best_weights_cannot_be_chosen(recipe, slice_of_scifact, fresh_cache, tmp_path):
+    from syneg_data.pipeline import build
+
+    source = {"kind": "beir", "path": str(slice_of_scifact), "split": "train", "license": "cc-by-4.0"}
+    build(recipe(source=source), tmp_path / "release")
+    release = open_release(str(tmp_path / "release"))
+    with pytest.raises(
+        InputError, match=r"release: has no dev split to choose the best weights on; build with source.dev"
+    ):
+        train(release, settings(release, {}), tmp_path / "out", 13, Silence())
+    facts = train(release, settings(release, {"checks": 0, "epochs": 1}), tmp_path / "out", 13, Silence())
+    assert facts["best_step"] == facts["steps"]
+    assert set(facts["after"]) == {"test"}
+
+
+def test_too_few_negatives_for_the_objective(recipe, fresh_cache, tmp_path):
+    from syneg_data.training import Training
+    from syneg_data.training.trainer import Examples, refuse_unfit
+
+    spec = recipe().recipe.training
+    own = Training.model_validate(
+        {**spec.model_dump(), "objective": {"kind": "ranking", "in_batch": False}}, context={"base": tmp_path}
+    )
+    with pytest.raises(InputError, match="ranking needs at least 1 hard negative per example, there are 0"):
+        refuse_unfit(own, Examples(["a", "b"], ["c", "d"], []))
+    distil = Training.model_validate(
+        {**spec.model_dump(), "objective": {"kind": "distillation"}}, context={"base": tmp_path}
+    )
+    with pytest.raises(InputError, match="distillation needs the rerankers' scores"):
+        refuse_unfit(distil, Examples(["a", "b"], ["c", "d"], [["e", "f"]]))
+
+
+def test_a_recipe_without_training_needs_a_base(recipe, fresh_cache, tmp_path):
+    from syneg_data.pipeline import build
+
+    build(recipe(training=None), tmp_path / "release")
+    release = open_release(str(tmp_path / "release"))
+    with pytest.raises(InputError, match=r"its recipe names no training\.base; say --base"):
+        settings(release, {})
+
+
+def test_two_processes_train_as_one(release, fresh_cache, tmp_path):
+    """torchrun on this machine: the first process writes, the other one helps, and every example is seen."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "syneg_data", "train", str(release.folder), "--out", str(tmp_path / "out"), "--batch-size", "4"]
+    environment = {**os.environ, "SYNEG_CACHE": str(fresh_cache), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    facts = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert facts["devices"] == 2
+    assert facts["steps"] == 2 * math.ceil(facts["examples"] / 8)  # 4 on each of the two
+    assert set(facts["after"]) == {"dev", "test"}
