@@ -297,8 +297,8 @@ def train(model: SentenceTransformer, rows: Dataset, options: argparse.Namespace
 
         loss.register_forward_hook(stop_unless_finite)
         trainer.train()
-    fixed = {"warmup": settings.warmup_steps, "batch_sampler": settings.batch_sampler, "loss": repr(loss)}
-    return {"steps": trainer.state.global_step, "bf16": bf16, **fixed}
+    chosen = {"warmup": settings.warmup_steps, "batch_sampler": settings.batch_sampler, "bf16": bf16}
+    return {"steps": trainer.state.global_step, **chosen, "loss": type(loss).__name__, "scale": loss.scale}
 
 
 def table(record: dict[str, Any]) -> str:

@@ -198,7 +198,7 @@ def test_prose_is_no_template():
     ],
 )  # fmt: skip
 def test_size_categories(rows, category):
-    assert front_matter(card(rows={**ROWS, "triplet": rows}))["size_categories"] == [category]
+    assert front_matter(card(rows={**ROWS, "triplet": {"train": rows}}))["size_categories"] == [category]
 
 
 WHOLE = (
