@@ -30,7 +30,6 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars, get_dataset_config_names, load_dataset
-from datasets.exceptions import DatasetGenerationError
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerModelCardData,
@@ -88,8 +87,7 @@ def handling(what: str, mend: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        cause = error.__cause__ if isinstance(error, DatasetGenerationError) and error.__cause__ else error
-        first = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Refusal(f"{what}: {first}; {mend}") from error
 
 
@@ -118,7 +116,7 @@ class Release:
             self.configs: list[str] = get_dataset_config_names(dataset, revision=revision)
 
     def open(self, config: str, *columns: str) -> dict[str, Dataset]:
-        """The tables of a config by split; all have these columns, and rows."""
+        """The tables of a config by split; all have rows, and these columns."""
         if config not in self.configs:
             has = ", ".join(sorted(self.configs))
             raise Refusal(f"config {config}: not in {self.name}, which has {has}; choose another config or release")
@@ -127,13 +125,11 @@ class Release:
             for name in sorted(present | {name for name in self.files if name.startswith(f"{config}/")}):
                 if name not in present or sha256(self.folder / name) != self.files.get(name, {}).get("sha256"):
                     raise Refusal(f"{name}: not the file that manifest.json lists; fetch the release again")
-        # The library fails on a config without any row, in words that do not say so.
+        # The library fails on a split without rows, in words that do not say so.
         with handling(f"config {config}, empty or damaged", "fetch the release again or give one that has rows"):
             place = {"cache_dir": self.cache.name} if self.folder else {"revision": self.revision}
             tables: dict[str, Dataset] = dict(load_dataset(self.dataset, config, **place))
         for split, table in tables.items():
-            if not len(table):
-                raise Refusal(f"config {config}, split {split}: no rows; give a release that has rows")
             if missing := [name for name in columns if name not in table.column_names]:
                 raise Refusal(f"config {config}, split {split}: no column {missing[0]}; give a config that has it")
             for url in table.download_checksums or ():

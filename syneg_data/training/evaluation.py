@@ -74,13 +74,13 @@ class Searcher:
         self._doc_ids = list(documents)
         self._ranks = TieRanks(self._doc_ids)
 
-    def run(self, queries: Mapping[str, str], depth: int = DEPTH) -> Run:
+    def run(self, queries: Mapping[str, str], depth: int = DEPTH, block: int = _SCORES) -> Run:
         """The best `depth` documents of every query by (cosine desc, doc_id asc).
 
-        A document whose id is the query's own is left out, as in BEIR.
+        A document whose id is the query's own is left out, as in BEIR. `block` scores are in memory at once.
         """
         vectors = self._finite(self._embedder.encode(list(queries.values()), "query"))
-        query_ids, step = list(queries), max(1, _SCORES // len(self._doc_ids))
+        query_ids, step = list(queries), max(1, block // len(self._doc_ids))
         found: Run = {}
         for start in range(0, len(query_ids), step):
             scores = vectors[start : start + step] @ self._vectors.T

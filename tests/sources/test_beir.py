@@ -525,3 +525,50 @@ def test_dev_without_a_file_and_without_a_share(here):
     write(here)
     expected = "data/qrels/dev.tsv: no such file; set source.dev (such as 0.1) to cut dev from train"
     assert refused(here, split="dev") == expected
+
+
+TEST = HEADER + "q2\td2\t2\nq2\td1\t0\n"
+TWO_QUERIES = QUERIES + '{"_id":"q2","text":"which"}\n'
+
+
+def held_out(folder, **spec):
+    source = Beir(kind="beir", path=str(folder.resolve()), license="mit", **({"split": "train"} | spec))
+    return source.held_out(source.load(13), 13)
+
+
+def test_dev_and_test_come_along_where_there_are_any(here):
+    write(here, queries=TWO_QUERIES)
+    assert held_out(here) == {}
+    write(here, queries=TWO_QUERIES, qrels=TEST, split="test")
+    (name,) = held_out(here)
+    assert (name, held_out(here)["test"].qrels) == ("test", {"q2": {"d2": 2, "d1": 0}})
+    write(here, queries=TWO_QUERIES, qrels=TEST, split="dev")
+    assert list(held_out(here)) == ["dev", "test"]
+
+
+def test_the_split_to_build_on_is_not_evaluated_on(here):
+    write(here, queries=TWO_QUERIES)
+    write(here, queries=TWO_QUERIES, qrels=TEST, split="test")
+    assert list(held_out(here, split="test")) == []
+    with pytest.raises(InputError, match=r"source\.evaluation: 'train' is the split to build on; name others"):
+        held_out(here, evaluation=("train",))
+
+
+def test_named_splits_must_be_there(here):
+    write(here, queries=TWO_QUERIES)
+    write(here, queries=TWO_QUERIES, qrels=TEST, split="extra")
+    assert list(held_out(here, evaluation=("extra",))) == ["extra"]
+    with pytest.raises(InputError, match=r"qrels/test\.tsv: no such file; splits there: extra, train"):
+        held_out(here, evaluation=("test",))
+
+
+def test_a_dev_that_is_cut_from_train_shares_no_query_with_it(tmp_path):
+    source = Beir(kind="beir", path=str(SCIFACT), split="train", dev=0.1, license="mit")
+    train = source.load(13, limit=5)
+    parts = source.held_out(train, 13)
+    assert list(parts) == ["dev", "test"]
+    assert (len(parts["dev"].queries), len(parts["test"].queries)) == (70, 300)  # whole, whatever the limit
+    everything = source.load(13)
+    assert not set(parts["dev"].queries) & set(everything.queries)
+    assert not set(parts["test"].queries) & set(everything.queries)
+    assert parts["dev"].documents is train.documents
