@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: a store of one's own, real models from their packages, a small real recipe."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from syneg_data.engines.weights import folder_of
 from syneg_data.references import PackageModel
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A shell that starts a job in the background has it ignore SIGINT, and children inherit that; some tests send one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example of a test may import a library, and the machine may be busy.
 settings.register_profile("steady", deadline=None)

@@ -18,8 +18,11 @@ def query_story(folder: Path, query_id: str) -> dict[str, Any]:
         raise InputError(f"{folder}: no build here (no manifest.json); name the folder that `build` wrote")
     queries = {row["_id"]: row["text"] for row in _rows(folder, "queries")}
     if query_id not in queries:
-        near = difflib.get_close_matches(query_id, queries, 3) or list(queries)[:3]
-        raise InputError(f"{folder}: no query '{query_id}'; there are {len(queries)}, such as {', '.join(near)}")
+        trained = sorted({row["query_id"] for row in _rows(folder, "candidates")})  # the others have no story to tell
+        near = difflib.get_close_matches(query_id, trained, 3) or trained[:3]
+        raise InputError(
+            f"{folder}: no query '{query_id}'; there are {len(trained)} with candidates, such as {', '.join(near)}"
+        )
     texts = {row["_id"]: f"{row['title']} {row['text']}".strip() for row in _rows(folder, "corpus")}
     generations = _rows(folder, "generations", query_id)
     written = {}

@@ -187,7 +187,7 @@ def test_explain_tells_every_candidate_of_a_query(built):
     for candidate in expected:
         assert candidate["doc_id"][:12] in page
     missing = run_cli("explain", folder, "no-such-query", cache=cache, check=2)
-    assert "no query 'no-such-query'; there are 12, such as" in missing.stderr
+    assert "no query 'no-such-query'; there are 12 with candidates, such as" in missing.stderr
 
 
 def test_a_damaged_build_folder_is_written_again(built):
