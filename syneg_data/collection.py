@@ -3,6 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from syneg_data.errors import InputError
@@ -61,6 +62,14 @@ class Collection:
                 raise InputError(f"document id {document.doc_id!r} is taken by the corpus; rename it there")
             merged[document.doc_id] = document
         return replace(self, documents=merged)
+
+    def without_queries(self, query_ids: AbstractSet[str]) -> "Collection":
+        """A copy that does not know of these queries."""
+        return replace(
+            self,
+            queries={query_id: text for query_id, text in self.queries.items() if query_id not in query_ids},
+            qrels={query_id: grades for query_id, grades in self.qrels.items() if query_id not in query_ids},
+        )
 
 
 def sample_order(query_id: str, seed: int) -> str:

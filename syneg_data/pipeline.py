@@ -31,7 +31,7 @@ from syneg_data.generation.drafts import final_rows
 from syneg_data.inputs import resolve_models
 from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
-from syneg_data.publishing.manifest import intact, refuse_foreign, write_manifest
+from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
 from syneg_data.recipe import RecipeFile
 from syneg_data.records import Candidate, Generation
 from syneg_data.report import ledger
@@ -74,7 +74,7 @@ def build(
     """
     recipe = file.recipe
     out = (out or Path("builds") / recipe.name).absolute()
-    refuse_foreign(out)
+    refuse_foreign(out, BUILD)
     prose = read_prose(file.path.parent.parent / "cards" / f"{file.path.stem}.md")
     steps = UNTIL[: UNTIL.index(until) + 1]
     workspace = Workspace(out.parent / f".{out.name}.work")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError
@@ -46,8 +46,8 @@ class Elsewhere(Spec):
 class Comparison(Spec):
     """The comparison section of a recipe."""
 
-    learning_rates: tuple[float, ...] = Field(
-        (2e-5, 5e-5, 1e-4), min_length=1, description="each arm takes the one that is best on dev"
+    learning_rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (2e-5, 5e-5, 1e-4), min_length=1, description="each arm takes the one that is best on dev; of equals the first"
     )
     held_out: float = Field(0.1, gt=0, lt=0.5, description="share of the queries kept back to look for shortcuts on")
     elsewhere: tuple[Elsewhere, ...] = Field((), description="other collections to measure on")
@@ -151,6 +151,14 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
     terms = recipe.generation.terms if recipe.generation else None
     if what := conflict(recipe.source.license, terms, recipe.publishing.license):
         yield ("publishing", "license"), what
+    comparison = recipe.comparison or Comparison()
+    if len(set(comparison.learning_rates)) < len(comparison.learning_rates):
+        yield ("comparison", "learning_rates"), "a rate stands here twice; name each once"
+    taken = [recipe.name]
+    for i, other in enumerate(comparison.elsewhere):
+        if other.name in taken:
+            yield ("comparison", "elsewhere", i), f"the name '{other.name}' is taken; give each set a `name` of its own"
+        taken.append(other.name)
     lists: list[tuple[tuple[str | int, ...], tuple[Any, ...]]] = [
         (("mining",), recipe.mining),
         (("validation", "rerankers"), recipe.validation.rerankers),

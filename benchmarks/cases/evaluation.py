@@ -98,7 +98,9 @@ def _peer(documents: int) -> _Cost:
     found: list[Mapping[str, Any]] = []
     for part in sets:
         relevant = {q: {d for d, grade in grades.items() if grade > 0} for q, grades in part.qrels.items()}
-        evaluator = InformationRetrievalEvaluator(dict(part.queries), corpus, relevant, batch_size=32, write_csv=False)
+        evaluator = InformationRetrievalEvaluator(
+            dict(part.queries), dict(corpus), relevant, batch_size=32, write_csv=False
+        )
         found.append(evaluator(model))
     seconds = time.monotonic() - started
     names = ("cosine_ndcg@10", "cosine_mrr@10", "cosine_recall@10", "cosine_map@100")

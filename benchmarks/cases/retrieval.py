@@ -51,7 +51,7 @@ def collection() -> Collection:
 def examples(count: int) -> Examples:
     """The first pairs with two negatives each by BM25."""
     whole = collection()
-    chosen = ARMS["bm25"].choose(Ground(Material(whole, []), 0, 2, None))
+    chosen = ARMS["bm25"].choose(Ground(Material(whole, []), list(whole.documents), 0, 2, None))
     pairs = [pair for pair in whole.pairs() if pair in chosen][:count]
     return Examples(
         [whole.queries[query_id] for query_id, _ in pairs],

@@ -1,5 +1,7 @@
 """Arms: the ways to choose hard negatives that `compare` trains on, all for the same pairs."""
 
+import contextlib
+import io
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +28,14 @@ class Ground:
 
     Attributes:
         material: the collection with the synthetic documents, and what the gate kept.
+        corpus: the documents that are not synthetic, of which the arms that mine choose.
         synthetic: synthetic negatives of a hybrid example.
         mined: mined negatives of a hybrid example.
         encoder: the bi-encoder that `dense` mines with; None if the recipe names none.
     """
 
     material: Material
+    corpus: Sequence[str]
     synthetic: int
     mined: int
     encoder: BiEncoder | None
@@ -40,11 +44,6 @@ class Ground:
     def all(self) -> int:
         """Hard negatives of a hybrid example."""
         return self.synthetic + self.mined
-
-    def corpus(self) -> list[str]:
-        """The documents that are not synthetic; written ones stand behind them in no arm that mines."""
-        written = {verdict.doc_id for verdict in self.material.kept if verdict.origin == "synthetic"}
-        return [doc_id for doc_id in self.material.collection.documents if doc_id not in written]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def _mixed(ground: Ground, synthetic: int, mined: int) -> Chosen:
 
 
 def _random(ground: Ground) -> Chosen:
-    collection, corpus = ground.material.collection, ground.corpus()
+    collection, corpus = ground.material.collection, ground.corpus
     chosen: dict[Pair, tuple[str, ...]] = {}
     for query_id, positive_id in collection.pairs():
         judged = collection.qrels[query_id]
@@ -91,7 +90,7 @@ def _random(ground: Ground) -> Chosen:
 
 
 def _bm25(ground: Ground) -> Chosen:
-    real = _without(ground.material.collection, set(ground.corpus()))
+    real = _without(ground.material.collection, set(ground.corpus))
     index = Bm25(kind="bm25").open(real, None)
     chosen: dict[Pair, tuple[str, ...]] = {}
     for query_id in real.queries:
@@ -109,16 +108,17 @@ def _dense(ground: Ground) -> Chosen:
 
     assert ground.encoder is not None
     collection, pairs = ground.material.collection, ground.material.collection.pairs()
-    corpus = {collection.text(doc_id): doc_id for doc_id in reversed(ground.corpus())}
+    corpus = {collection.text(doc_id): doc_id for doc_id in reversed(ground.corpus)}
     columns = {
         "query": [collection.queries[query_id] for query_id, _ in pairs],
         "positive": [collection.text(positive_id) for _, positive_id in pairs],
     }
     model: Any = _Stored(ground.encoder)
-    found = mine_hard_negatives(
-        Dataset.from_dict(columns), model, corpus=list(corpus), relative_margin=0.05,
-        num_negatives=ground.all, range_max=100, output_format="n-tuple", verbose=False, batch_size=1024,
-    )  # fmt: skip
+    with contextlib.redirect_stderr(io.StringIO()):  # a bar that `verbose` leaves on
+        found = mine_hard_negatives(
+            Dataset.from_dict(columns), model, corpus=list(corpus), relative_margin=0.05,
+            num_negatives=ground.all, range_max=100, output_format="n-tuple", verbose=False, batch_size=1024,
+        )  # fmt: skip
     pair_of = {(query, text): pair for pair, query, text in zip(pairs, *columns.values(), strict=True)}
     names = [f"negative_{n + 1}" for n in range(ground.all)]
     return {
@@ -127,21 +127,23 @@ def _dense(ground: Ground) -> Chosen:
 
 
 def _pooled(ground: Ground) -> Chosen:
-    """The paper's direct mixing: the hybrid set's negatives, dealt without regard to kind.
+    """The paper's direct mixing: both kinds in one pool, from which a pair takes what there is.
 
-    As many synthetic and mined negatives as the hybrid arm has are shuffled over all slots of all pairs; a pair takes
-    the kinds it is dealt from its own candidates, and the other kind where it has none left.
+    As many synthetic negatives as the hybrid arm has are drawn from all that were kept, wherever they were written, so
+    that one pair may have several and another none; mined ones fill each pair.
     """
-    rich = _mixed(ground, ground.synthetic, ground.mined)
-    written, retrieved = _mixed(ground, ground.synthetic, 0), _mixed(ground, 0, ground.all)
-    pairs = [pair for pair in rich if pair in retrieved]
-    kinds = [True] * (len(pairs) * ground.synthetic) + [False] * (len(pairs) * ground.mined)
-    random.Random(seed_of("arm pooled", ground.material.seed)).shuffle(kinds)
+    rich, retrieved = _mixed(ground, ground.synthetic, ground.mined), _mixed(ground, 0, ground.all)
+    written: dict[Pair, list[str]] = {pair: [] for pair in rich if pair in retrieved}
+    for verdict in ground.material.kept:
+        pair = (verdict.query_id, verdict.positive_id or "")
+        if verdict.origin == "synthetic" and pair in written and len(written[pair]) < ground.all:
+            written[pair].append(verdict.doc_id)
+    pool = [(pair, doc_id) for pair, doc_ids in written.items() for doc_id in doc_ids]
+    drawn = random.Random(seed_of("arm pooled", ground.material.seed)).sample(pool, len(written) * ground.synthetic)
     chosen = {}
-    for at, pair in enumerate(pairs):
-        own, mined = list(written[pair]), list(retrieved[pair])
-        dealt = kinds[at * ground.all : (at + 1) * ground.all]
-        chosen[pair] = tuple((own if wanted and own else mined).pop(0) for wanted in dealt)
+    for pair in written:
+        own = [doc_id for at, doc_id in drawn if at == pair]
+        chosen[pair] = (*own, *retrieved[pair][: ground.all - len(own)])
     return chosen
 
 

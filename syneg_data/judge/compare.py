@@ -8,9 +8,11 @@ from syneg_data import __version__
 from syneg_data.durable import replacing, write_json, write_text
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
-from syneg_data.judge.experiment import Experiment, prepare
+from syneg_data.judge.arms import ARMS
+from syneg_data.judge.experiment import VERSIONS, Experiment, prepare
 from syneg_data.judge.findings import findings
-from syneg_data.judge.runs import Run, rows_of, run_arms
+from syneg_data.judge.runs import Run, rows_of, run_arms, run_path
+from syneg_data.loading import device
 from syneg_data.recipe import RecipeFile
 from syneg_data.report.comparison import comparison_page
 from syneg_data.spec import canonical
@@ -35,8 +37,11 @@ def compare(file: RecipeFile, out: Path, names: Sequence[str], seeds: int, progr
         SynegError: see its subclasses; what is committed stays, and the same call goes on.
     """
     out = out.absolute()
-    foreign = [path.name for path in out.iterdir() if path.name not in _OURS] if out.is_dir() else []
-    if foreign or out.is_file():
+    if out.is_file():
+        raise InputError(f"{out}: is a file; choose another --out")
+    # A writer that was killed leaves a temporary file behind.
+    there = {p.name for p in out.iterdir() if not p.name.endswith(".tmp")} if out.is_dir() else set()
+    if foreign := sorted(there if "runs" not in there else there - _OURS):
         raise InputError(f"{out}: holds what no comparison wrote ({', '.join(foreign[:3])}); choose another --out")
     experiment = prepare(file, out, names, progress)
     with experiment.workspace.locked():
@@ -54,6 +59,10 @@ def compare(file: RecipeFile, out: Path, names: Sequence[str], seeds: int, progr
             "held_out_pairs": len(experiment.probes),
             "seed": experiment.seed,
             "settings": canonical(experiment.spec),
+            "versions": VERSIONS,
+            "device": device(),
+            "own_gate": experiment.own_gate,
+            "runs": [run_path(experiment, out / "runs", ARMS[run.arm], run.seed).name for run in runs],
             "learning_rates": list(experiment.comparison.learning_rates),
             "served": {name: len(chosen) for name, chosen in experiment.negatives.items()},
             "leakage": _leakage(experiment),

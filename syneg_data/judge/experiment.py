@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from syneg_data.training import Training
 from syneg_data.training.trainer import Examples, load_model
 from syneg_data.workspace import Workspace
 
+# Another release of these may train otherwise, so its runs are others.
+VERSIONS = {package: metadata.version(package) for package in ("torch", "sentence-transformers", "transformers")}
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -40,6 +44,7 @@ class Experiment:
         seed: of the recipe.
         guide: the loaded guide of the objective `guided`, else None.
         guide_digest: of its weights.
+        own_gate: whether the base model is one of those that mined or judged the negatives.
         workspace: where stages and checkpoints are.
     """
 
@@ -55,6 +60,7 @@ class Experiment:
     seed: int
     guide: Any
     guide_digest: str
+    own_gate: bool
     workspace: Workspace
 
     def examples(self, arm: str) -> Examples:
@@ -73,13 +79,14 @@ class Experiment:
     def key(self, arm: Arm, seed: int) -> str:
         """Names a run by everything that decides it; two arms that choose alike share their runs."""
         sets = {name: [part.digest for part in splits.values()] for name, splits in self.sets.items()}
-        chosen = [[*pair, *self.negatives[arm.name][pair]] for pair in self.pairs] if arm.trains else None
-        grid = list(self.comparison.learning_rates)
+        chosen = [[*pair, *(self.negatives[arm.name][pair] if arm.trains else ())] for pair in self.pairs]
+        grid = list(self.comparison.learning_rates) if arm.trains else []
         probes = [[p.query_id, p.positive_id, *p.mined, *p.synthetic] for p in self.probes]
         texts = fingerprint([self.examples(arm.name).columns()]) if arm.trains else None
         return fingerprint(
-            "run", __version__, self.base.digest, self.guide_digest, self.spec, grid, sets, chosen, texts, probes, seed
-        )
+            "run", __version__, VERSIONS, self.base.digest, self.guide_digest, self.spec, grid, sets, chosen, texts,
+            probes, seed,
+        )  # fmt: skip
 
 
 def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progress) -> Experiment:
@@ -109,17 +116,17 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
     sets = {recipe.name: recipe.source.held_out(collection, recipe.seed)}
     if "dev" not in sets[recipe.name]:
         raise InputError(
-            f"{file.path}: source has no dev split, on which learning rates are chosen; set source.dev: 0.1"
+            f"{file.path}: source has no dev split, on which learning rates are chosen; set source.dev: 0.1, and name "
+            "dev in source.evaluation where that is set"
         )
     for other in comparison.elsewhere:
         sets[other.name] = {other.source.split: other.source.load(recipe.seed)}
     line.models = resolve_models(file, ("load", "mine", "generate", "validate"))
     base, reference = spec.base.resolve(), spec.objective.guide_reference()
     guide = reference.resolve() if reference is not None else None
-    ground, held_out = _ground(line, collection)
+    whole, ground, probes = _ground(line, collection)
     negatives = {arm.name: arm.choose(ground) for arm in _allowed(file, names, ground, spec)}
-    pairs = [pair for pair in collection.pairs() if all(pair in chosen for chosen in negatives.values())]
-    trained = [pair for pair in pairs if pair[0] not in held_out]
+    trained = [pair for pair in collection.pairs() if all(pair in chosen for chosen in negatives.values())]
     if len(trained) < 2:
         counts = ", ".join(f"{name} {len(chosen)}" for name, chosen in negatives.items())
         raise InputError(
@@ -127,15 +134,19 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
             "or name fewer arms"
         )
     return Experiment(
-        spec, comparison, base, recipe.name, trained, negatives, ground.material.collection, sets,
-        probe_pairs(ground, held_out), recipe.seed, load_model(spec, guide) if guide else None,
-        guide.digest if guide else "", line.workspace,
+        spec, comparison, base, recipe.name, trained, negatives, whole, sets, probes, recipe.seed,
+        load_model(spec, guide) if guide else None, guide.digest if guide else "",
+        any(model.digest == base.digest for model in line.models.values()), line.workspace,
     )  # fmt: skip
 
 
 def _refuse_unfit(file: RecipeFile, spec: Training) -> None:
     if spec.checks == 0:
         raise InputError(f"{file.path}: training.checks is 0, but checks on dev choose the learning rates; set it to 1")
+    if spec.patience is not None:
+        raise InputError(
+            f"{file.path}: training.patience would give arms different numbers of steps; leave it out to compare"
+        )
     if spec.objective.needs_scores:
         raise InputError(
             f"{file.path}: training.objective: not every arm has the scores that distillation needs; use kind: ranking"
@@ -166,8 +177,13 @@ def _allowed(file: RecipeFile, names: Sequence[str], ground: Ground, spec: Train
     return arms
 
 
-def _ground(line: Line, collection: Collection) -> tuple[Ground, set[str]]:
-    """The stages up to the gate, and the queries whose pairs no arm trains on."""
+def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, list[Probe]]:
+    """The stages up to the gate.
+
+    Returns:
+        The collection with the synthetic documents, what the arms choose from, and the pairs kept back, of which no arm
+        sees anything.
+    """
     recipe = line.file.recipe
     with line.workspace.locked():
         candidates, mine_key = mine(line, collection)
@@ -177,10 +193,17 @@ def _ground(line: Line, collection: Collection) -> tuple[Ground, set[str]]:
     whole = collection.with_documents(written.documents())
     mixing = recipe.mixing
     synthetic = mixing.synthetic if mixing.kind == "hybrid" else 0
+    encoder = _encoder(line)
+    real = list(collection.documents)
+    if not synthetic:  # nothing to tell from mined ones, so nothing is kept back
+        return whole, Ground(Material(whole, kept, seed=recipe.seed), real, 0, mixing.mined, encoder), []
     order = sorted(collection.queries, key=lambda query_id: sample_order(query_id, recipe.seed + 1))
     share = (recipe.comparison or Comparison()).held_out
     held_out = set(order[: int(share * len(order))])
-    return Ground(Material(whole, kept, seed=recipe.seed), synthetic, mixing.mined, _encoder(line)), held_out
+    probes = probe_pairs(whole, kept, held_out)
+    seen = [verdict for verdict in kept if verdict.query_id not in held_out]
+    material = Material(whole.without_queries(held_out), seen, seed=recipe.seed)
+    return whole, Ground(material, real, synthetic, mixing.mined, encoder), probes
 
 
 def _encoder(line: Line) -> BiEncoder | None:

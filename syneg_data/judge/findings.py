@@ -38,7 +38,7 @@ def findings(runs: Sequence[Run], dataset: str) -> dict[str, Any]:
     controls = {
         name: _difference(by_arm, "hybrid", name, dataset, split)
         for name in CONTROLS
-        if champion == "hybrid" and name in by_arm and name != rival
+        if champion == "hybrid" and name in by_arm and name != rival and (name, rival) != ("count_matched", "gated")
     }
     found = {
         "arms": [_arm_row(name, mine) for name, mine in by_arm.items()],
@@ -160,13 +160,18 @@ def _verdict(found: Mapping[str, Any], dataset: str, by_arm: Mapping[str, Sequen
         said.append("Fewer than two trained arms: there is nothing to compare; name more arms.")
     else:
         said.append(f"On {dataset}/{split}, {_sentence(headline)}; the rival was chosen on dev.")
+        if split == "dev":
+            said.append("There is no test split: rates and rival were chosen on these very queries, which flatters.")
     for name, control in found["controls"].items():
         said.append(f"Against the control {name} ({ARMS[name].what.removeprefix('control: ')}): {_sentence(control)}.")
         if control["reading"] != "better":
             said.append(_MEANING[name])
-    below = [row["arm"] for row in found["tables"][dataset][split] if row["below_none"]]
+    below = [row for row in found["tables"][dataset][split] if row["below_none"]]
     if below:
-        said.append(f"WARNING: below no fine-tuning on {dataset}/{split}: {', '.join(below)}; training so does harm.")
+        harmful = [row["arm"] for row in below if row["to_none"]["reading"] == "worse"]
+        harm = f"it does harm with {', '.join(harmful)}" if harmful else "no interval lies wholly below 0"
+        names = ", ".join(row["arm"] for row in below)
+        said.append(f"WARNING: training leaves these arms below no fine-tuning on {dataset}/{split}: {names}; {harm}.")
     shares = [("" if len(runs) > 1 else name) for name, runs in by_arm.items() if ARMS[name].trains]
     if any(shares):
         said.append("One seed only: the intervals say nothing of what another seed would give; use --seeds 3 or more.")
@@ -180,9 +185,10 @@ _MEANING = {
 
 
 def _sentence(difference: Mapping[str, Any]) -> str:
-    verb = {"better": "is better than", "worse": "is WORSE than", "no effect found": "shows no effect against"}
+    names = f"{difference['arm']} {{}} {difference['against']}"
+    said = {"better": names.format("is better than"), "worse": names.format("is WORSE than")}
     return (
-        f"{difference['arm']} {verb[difference['reading']]} {difference['against']}: nDCG@10 "
+        f"{said.get(difference['reading'], 'no effect was found of ' + names.format('over'))}: nDCG@10 "
         f"{difference['mean']:+.4f}, 95 % interval {difference['low']:+.4f} to {difference['high']:+.4f} over "
         f"{difference['covers']} ({difference['queries']} queries; seeds: {difference['seeds']})"
     )

@@ -7,7 +7,7 @@ from typing import Any
 from syneg_data.errors import InputError
 from syneg_data.judge.findings import differences, findings
 from syneg_data.judge.measuring import FIGURES
-from syneg_data.judge.runs import Run
+from syneg_data.judge.runs import Run, read_run
 from syneg_data.training.statistics import detectable, variance_components
 
 SEEDS = (1, 2, 3, 5, 10)
@@ -28,6 +28,9 @@ def plan_seeds(folder: Path, dataset: str) -> dict[str, Any]:
         InputError: the folder holds no such runs.
     """
     runs = _pilot(folder)
+    if any(dataset not in run.scores for run in runs):
+        held = ", ".join(runs[0].scores)
+        raise InputError(f"{folder}: holds runs of {held}, not of {dataset!r}; name the recipe they come from")
     report = findings(runs, dataset)
     headline = report["headline"]
     if headline is None:
@@ -63,20 +66,19 @@ def plan_seeds(folder: Path, dataset: str) -> dict[str, Any]:
 
 
 def _pilot(folder: Path) -> list[Run]:
-    """The runs that an earlier `compare` committed in its folder.
+    """The runs that the report of the latest finished `compare` in its folder rests on.
 
     Raises:
-        InputError: there are none.
+        InputError: there is no report, or one of its runs is gone.
     """
-    runs = []
-    for path in sorted((folder / "runs").glob("*.json")):
-        try:
-            runs.append(Run(**json.loads(path.read_text(encoding="utf-8"))))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: not a run of `compare` ({error}); move it away") from error
-    if not runs:
+    try:
+        names = json.loads((folder / "report.json").read_text(encoding="utf-8"))["runs"]
+    except (OSError, ValueError, TypeError, KeyError):
         raise InputError(
-            f"{folder}: holds no runs to take the variance from; first run a pilot into it, such as "
+            f"{folder}: holds no finished comparison to take the variance from; first run a pilot into it, such as "
             "`syneg-data compare RECIPE --out DIR --arms in_batch,gated --seeds 2`"
-        )
+        ) from None
+    runs = [run for name in names if (run := read_run(folder / "runs" / name))]
+    if len(runs) < len(names):
+        raise InputError(f"{folder}/runs: {len(names) - len(runs)} runs are missing or damaged; run `compare` again")
     return runs

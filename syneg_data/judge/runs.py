@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from syneg_data.judge.measuring import FIGURES, measure, unseen
 from syneg_data.judge.shortcuts import shortcuts
 from syneg_data.training.evaluation import Embedder, InTraining, Searcher, small_corpus, texts_of
 from syneg_data.training.metrics import means, score_run
-from syneg_data.training.trainer import Check, prompts_of, train_model
+from syneg_data.training.trainer import Check, Diverged, prompts_of, train_model
 
 Scores = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]  # set -> split -> query_id -> metric -> value
 UNSEEN = ":unseen"  # marks the reading of a split without queries whose positives were trained on
@@ -32,7 +32,7 @@ class Run:
         arm: its name.
         seed: of the training.
         learning_rate: the best on dev; None without training.
-        tried: learning rate -> nDCG@10 on dev, as the first seed's runs had it; empty without training.
+        tried: learning rate -> nDCG@10 on dev, None where the loss ran away; of a later seed only the chosen one.
         scores: every set and split; a split with `:unseen` holds the queries none of whose positives was trained on.
         shortcuts: see shortcuts.py; empty without synthetic negatives.
         slots: hard negatives per example.
@@ -43,7 +43,7 @@ class Run:
     arm: str
     seed: int
     learning_rate: float | None
-    tried: Mapping[str, float]
+    tried: Mapping[str, float | None]
     scores: Scores
     shortcuts: Mapping[str, Any]
     slots: int
@@ -68,14 +68,22 @@ def run_arms(experiment: Experiment, folder: Path, seeds: int, progress: Progres
         rate = None
         for number in range(seeds if arm.trains else 1):
             seed = experiment.seed + number
-            path = folder / f"{experiment.key(arm, seed)[:32]}.json"
-            run = _read(path, arm.name)
+            path = run_path(experiment, folder, arm, seed)
+            run = read_run(path)
             if run is None:
-                write_json(path, asdict(_run(experiment, base, arm, seed, rate, progress)))
-                run = _read(path, arm.name)  # what is there in a later call too, to the order of its keys
+                key = path.stem.rpartition("-")[2]
+                same = next((found for found in map(read_run, sorted(folder.glob(f"*-{key}.json"))) if found), None)
+                made = replace(same, arm=arm.name) if same else _run(experiment, base, arm, seed, rate, progress)
+                write_json(path, asdict(made))
+                run = read_run(path)  # what is there in a later call too, to the order of its keys
                 assert run is not None
             rate = run.learning_rate
             yield run
+
+
+def run_path(experiment: Experiment, folder: Path, arm: Arm, seed: int) -> Path:
+    """Where the run of an arm is committed; arms that choose alike have the same key."""
+    return folder / f"{arm.name}-{seed}-{experiment.key(arm, seed)[:24]}.json"
 
 
 class _Base:
@@ -98,21 +106,29 @@ def _run(experiment: Experiment, base: _Base, arm: Arm, seed: int, rate: float |
         evidence = shortcuts(base.embedder, experiment.collection, experiment.probes)
         return Run(arm.name, seed, None, {}, base.scores, evidence, 0, 0, 0.0)
     spec, started = experiment.spec, time.monotonic()
-    tried: dict[str, float] = {}
+    tried: dict[str, float | None] = {}
     best: Any = None
+    lost: Diverged | None = None
     for learning_rate in (rate,) if rate is not None else experiment.comparison.learning_rates:
         settings = spec.model_copy(update={"learning_rate": learning_rate})
         scratch = experiment.workspace.root / "runs" / f"{experiment.key(arm, seed)[:20]}-{learning_rate}"
         scratch.mkdir(parents=True, exist_ok=True)
-        trained = train_model(
-            settings, experiment.base, experiment.guide, experiment.examples(arm.name), scratch,
-            seed=seed, check=_check(experiment, base), progress=progress,
-            name=f"{arm.name}, seed {seed}, learning rate {learning_rate:g}",
-        )  # fmt: skip
+        try:
+            trained = train_model(
+                settings, experiment.base, experiment.guide, experiment.examples(arm.name), scratch,
+                seed=seed, check=_check(experiment, base), progress=progress,
+                name=f"{arm.name}, seed {seed}, learning rate {learning_rate:g}",
+            )  # fmt: skip
+        except Diverged as error:
+            tried[str(learning_rate)], lost = None, error
+            continue
         assert trained.dev is not None
         tried[str(learning_rate)] = round(trained.dev, FIGURES)
-        if best is None or trained.dev > best[1].dev:  # of equals the first, which is the smaller
+        if best is None or trained.dev > best[1].dev:  # of equals the first
             best = (learning_rate, trained)
+    if best is None:
+        assert lost is not None
+        raise Diverged(f"arm {arm.name}, seed {seed}, learning rates {', '.join(tried)}: {lost}")
     seconds = time.monotonic() - started
     embedder = InTraining(best[1].model, spec.encode_batch)
     scores = _measured(experiment, embedder, arm.name, progress)
@@ -151,11 +167,10 @@ def _training_set(experiment: Experiment) -> dict[str, Collection]:
     return experiment.sets[experiment.name]
 
 
-def _read(path: Path, arm: str) -> Run | None:
-    """A committed run; of an arm that chose alike it is this arm's too."""
+def read_run(path: Path) -> Run | None:
+    """A committed run."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Run(**{**content, "arm": arm})
+        return Run(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):  # absent, or not whole
         return None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syneg_data.collection import Collection
-from syneg_data.judge.arms import Ground
+from syneg_data.records import Verdict
 from syneg_data.training.evaluation import Embedder
 
 
@@ -20,16 +20,16 @@ class Probe:
     synthetic: tuple[str, ...]
 
 
-def probe_pairs(ground: Ground, held_out: AbstractSet[str]) -> list[Probe]:
-    """The pairs of the `held_out` queries that have negatives of both kinds."""
+def probe_pairs(collection: Collection, kept: Sequence[Verdict], held_out: AbstractSet[str]) -> list[Probe]:
+    """The pairs of the `held_out` queries that have negatives of both kinds among the `kept`."""
     mined: dict[str, list[str]] = {}
     written: dict[tuple[str, str | None], list[str]] = {}
-    for verdict in ground.material.kept:
+    for verdict in kept:
         if verdict.origin == "synthetic":
             written.setdefault((verdict.query_id, verdict.positive_id), []).append(verdict.doc_id)
         else:
             mined.setdefault(verdict.query_id, []).append(verdict.doc_id)
-    pairs = [pair for pair in ground.material.collection.pairs() if pair[0] in held_out]
+    pairs = [pair for pair in collection.pairs() if pair[0] in held_out]
     return [
         Probe(*pair, tuple(mined[pair[0]]), tuple(written[pair]))
         for pair in pairs

@@ -19,7 +19,7 @@ from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
 from syneg_data.judge.measuring import Measured, gains, measure, only, rounded, unseen
-from syneg_data.publishing.manifest import intact, refuse_foreign, write_manifest
+from syneg_data.publishing.manifest import RETRIEVER, intact, refuse_foreign, write_manifest
 from syneg_data.publishing.model_card import render_model_card
 from syneg_data.publishing.release import Release
 from syneg_data.references import PathModel, Resolved
@@ -28,7 +28,7 @@ from syneg_data.spec import canonical, fingerprint
 from syneg_data.training import Training
 from syneg_data.training.evaluation import InTraining, Searcher, small_corpus, texts_of
 from syneg_data.training.metrics import means, score_run
-from syneg_data.training.runs import write_run
+from syneg_data.training.runs import require_words, write_run
 from syneg_data.training.trainer import (
     Check,
     Examples,
@@ -59,12 +59,18 @@ def train(release: Release, spec: Training, out: Path, seed: int, progress: Prog
         SynegError: see its subclasses; nothing is half-written, and the same call resumes.
     """
     out = out.absolute()
-    refuse_foreign(out)
+    refuse_foreign(out, RETRIEVER)
     base = spec.base.resolve()
     reference = spec.objective.guide_reference()
     guide = reference.resolve() if reference is not None else None
-    name = fingerprint("train", __version__, release.digest, spec, base.digest, guide.digest if guide else None, seed)
+    name = fingerprint(
+        "train", __version__, release.digest, spec, base.digest, guide.digest if guide else None, seed, device_count()
+    )
+    if intact(out, name):
+        return _read(out) if _first_process() else {}
     splits = release.held_out()
+    for part in splits.values():
+        require_words(release.label, part)
     if spec.checks and not (splits.get("dev") and splits["dev"].queries):
         raise InputError(
             f"{release.label}: has no dev split to choose the best weights on; build with source.dev (such as 0.1), "
@@ -79,8 +85,6 @@ def train(release: Release, spec: Training, out: Path, seed: int, progress: Prog
         train_model(spec, base, loaded, examples, checkpoints, seed=seed, check=_no_check(spec), progress=progress)
         return {}
     with workspace.locked():
-        if intact(out, name):
-            return _read(out)
         before = _measure_stored(spec, base, splits, progress)
         check = _check(spec, splits["dev"], before) if spec.checks else None
         started = time.monotonic()

@@ -10,6 +10,7 @@ from syneg_data.durable import sha256_file, write_json
 from syneg_data.errors import InputError
 
 UNLISTED = frozenset({"manifest.json", "run.json"})  # the manifest itself, and what differs from run to run
+BUILD, RETRIEVER = "recipe.lock.yaml", "training.json"  # what only a build has, and only a trained retriever
 
 
 def write_manifest(folder: Path, fingerprint: str, inputs: Mapping[str, Any], rows: Mapping[str, int]) -> None:
@@ -50,11 +51,15 @@ def intact(folder: Path, fingerprint: str) -> bool:
     )
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Make sure that replacing `folder` would destroy nothing but an earlier build.
+def refuse_foreign(folder: Path, mark: str) -> None:
+    """Make sure that replacing `folder` would destroy nothing but an earlier one of its kind.
+
+    Args:
+        folder: to be replaced.
+        mark: BUILD or RETRIEVER, what is to stand there.
 
     Raises:
-        InputError: it holds something that no build wrote.
+        InputError: it holds something else.
     """
     if not folder.exists():
         return
@@ -64,6 +69,9 @@ def refuse_foreign(folder: Path) -> None:
     ours = str(manifest.get("tool")).startswith("syneg-data ") and isinstance(manifest.get("files"), dict)
     known = UNLISTED | set(manifest["files"]) if ours else {"run.json"}
     foreign = [name for name in _files(folder) if name not in known]
+    other = {BUILD: "a trained retriever", RETRIEVER: "a build"}[mark]
+    if ours and mark not in manifest["files"] and {BUILD, RETRIEVER} & set(manifest["files"]):
+        raise InputError(f"{folder}: holds {other}, which would be lost; choose another --out")
     if foreign:
         raise InputError(
             f"{folder}: holds files that no build wrote ({', '.join(foreign[:3])}); move them or choose another --out"

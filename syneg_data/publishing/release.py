@@ -26,6 +26,7 @@ class Release:
         digest: sha256 of its manifest, which names every byte of it.
         split: the split that is trained on.
         recipe: the recipe as written.
+        files: relative paths that the manifest lists; what else lies there is not read.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class Release:
     digest: str
     split: str
     recipe: Mapping[str, Any]
+    files: tuple[str, ...]
 
     def table(self, config: str, split: str | None = None) -> "pa.Table":
         """The rows of a config.
@@ -43,7 +45,8 @@ class Release:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        paths = sorted((self.folder / config).glob(f"{split or self.split}-*.parquet"))
+        wanted = (config, split or self.split)
+        paths = [self.folder / name for name in self.files if _config_and_split(name) == wanted]
         if not paths:
             raise InputError(f"{self.label}: has no split {split or self.split!r} of {config!r}; build it again")
         return pa.concat_tables([pq.read_table(path) for path in paths])
@@ -54,7 +57,8 @@ class Release:
         Raises:
             InputError: a judgement names a query or document that is not there.
         """
-        names = sorted({path.name.rpartition("-of-")[0].rpartition("-")[0] for path in self.folder.glob("qrels/*")})
+        parts = [_config_and_split(name) for name in self.files]
+        names = sorted({split for config, split in parts if config == "qrels"})
         corpus = self.table("corpus").to_pylist()
         real = [row for row in corpus if not row["synthetic"]]
         documents = {row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in real}
@@ -71,6 +75,10 @@ class Release:
                         "which the release does not hold; build it again"
                     )
                 qrels[row["query-id"]][row["corpus-id"]] = row["score"]
+            if missing := [query_id for query_id, grades in qrels.items() if not any(g > 0 for g in grades.values())]:
+                raise InputError(
+                    f"{self.label}: qrels/{name} names no relevant document for query {missing[0]!r}; build it again"
+                )
             found[name] = Collection(documents, queries, qrels, self.digest)
         return found
 
@@ -118,7 +126,8 @@ def _checked(folder: Path, label: str) -> Release:
             "build or download it again"
         )
     lock = yaml.safe_load((folder / "recipe.lock.yaml").read_text(encoding="utf-8"))
-    return Release(folder, label, sha256_file(folder / "manifest.json"), _split(label, list(files)), lock["recipe"])
+    names = tuple(sorted(files))
+    return Release(folder, label, sha256_file(folder / "manifest.json"), _split(label, names), lock["recipe"], names)
 
 
 def _as_listed(path: Path, entry: Mapping[str, Any]) -> bool:
@@ -127,7 +136,15 @@ def _as_listed(path: Path, entry: Mapping[str, Any]) -> bool:
 
 def _split(label: str, files: Sequence[str]) -> str:
     """The only split of `n-tuple`."""
-    names = {Path(name).name.rpartition("-of-")[0].rpartition("-")[0] for name in files if name.startswith("n-tuple/")}
+    names = {split for config, split in map(_config_and_split, files) if config == "n-tuple"}
     if len(names) != 1:
         raise InputError(f"{label}: n-tuple has splits {sorted(names)}, exactly one can be trained on; build it again")
     return names.pop()
+
+
+def _config_and_split(name: str) -> tuple[str, str]:
+    """Of `config/split-00000-of-00001.parquet`; of another file two empty words."""
+    config, _, file = name.rpartition("/")
+    if not file.endswith(".parquet"):
+        return "", ""
+    return config, file.rpartition("-of-")[0].rpartition("-")[0]

@@ -30,6 +30,7 @@ def comparison_page(report: Mapping[str, Any]) -> str:
         "seeds where there are several.",
         "",
         *_leakage(report["leakage"]),
+        *_caveats(report),
         "",
         *_table(
             ("arm", "what", "hard negatives", "learning rate", "steps", "seeds", "training, s"),
@@ -69,6 +70,12 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     ]
     if plan["components"]["seed"] is None:
         lines += ["", "The pilot has one seed, so nothing is known of others: run it with --seeds 2."]
+    elif pilot["seeds"] < 5:
+        lines += [
+            "",
+            f"How much seeds differ is itself a guess from {pilot['seeds']} of them: where they happened to agree, the "
+            "table promises too much.",
+        ]
     Console(highlight=False).print(Markdown("\n".join(lines)))
 
 
@@ -79,6 +86,28 @@ def _leakage(leakage: Mapping[str, Any]) -> Iterator[str]:
                 f"Of the {found['positives']} positives of {split}, {found['trained_on']} are positives that were "
                 "trained on, so its tables come twice: with all queries, and without those that have such a positive."
             )
+
+
+def _caveats(report: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader must know before believing the tables."""
+    counts = {row["arm"]: row["negatives"] for row in report["arms"] if row["negatives"]}
+    if len(set(counts.values())) > 1:
+        most = max(counts.values())
+        fewer = ", ".join(f"{arm} {count}" for arm, count in counts.items() if count < most)
+        yield f"Not all arms have the same number of hard negatives: {fewer}, the others {most}; more alone may help."
+    if report["own_gate"]:
+        yield (
+            "The base model itself mined or judged the negatives, so they are ones it could tell already: it gains "
+            "less from them than another model might, and its accuracy in the shortcut table starts near 1."
+        )
+    edges = [
+        row["arm"]
+        for row in report["arms"]
+        if len(report["learning_rates"]) > 1
+        and row["learning_rate"] in (min(report["learning_rates"]), max(report["learning_rates"]))
+    ]
+    if edges:
+        yield f"The chosen learning rate lies at the edge of the grid for {', '.join(edges)}: a wider one might do better."
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -113,7 +142,7 @@ def _shortcuts(arms: Sequence[Mapping[str, Any]]) -> list[str]:
         "",
         "On pairs that no arm was trained on: how often the positive scores above a negative of either kind "
         f"({counts['mined']['comparisons']} mined, {counts['synthetic']['comparisons']} synthetic comparisons), and by "
-        "how much. An arm that gains on synthetic negatives and not on mined ones has learnt to tell who wrote a text.",
+        "how much. An arm that gains on synthetic negatives and not on mined ones may have learnt who wrote a text.",
         "",
         *_table(("arm", "mined: accuracy", "mined: gap", "synthetic: accuracy", "synthetic: gap"), rows),
     ]

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ class Beir(Spec):
     dev: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of the train queries set aside as split `dev`; 0 leaves train whole"
     )
-    evaluation: tuple[str, ...] | None = Field(
+    evaluation: tuple[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")], ...] | None = Field(
         None,
         description="splits that the data set brings along to evaluate on; left out: dev and test, where there are any",
     )

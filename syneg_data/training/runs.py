@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
+from syneg_data.collection import Collection
 from syneg_data.durable import write_text
 from syneg_data.errors import InputError
 
@@ -36,6 +37,18 @@ def write_run(path: Path, run: Mapping[str, Scored], tag: str) -> None:
             _require_word(path, "document id", doc_id, "rename it in the corpus")
             lines.append(f"{query_id} Q0 {doc_id} {rank} {float(score)!r} {tag}\n")
     write_text(path, "".join(lines))
+
+
+def require_words(place: str, split: Collection) -> None:
+    """Refuse ids that a run file cannot say, before hours are spent on the run.
+
+    Raises:
+        InputError: an id of a query or document is empty or holds white space.
+    """
+    for query_id in split.queries:
+        _require_word(place, "query id", query_id, "rename it in the queries")
+    for doc_id in split.documents:
+        _require_word(place, "document id", doc_id, "rename it in the corpus")
 
 
 def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
@@ -92,7 +105,7 @@ def _score(path: Path, number: int, text: str) -> float:
     return score
 
 
-def _require_word(path: Path, what: str, word: str, mend: str) -> None:
+def _require_word(path: Path | str, what: str, word: str, mend: str) -> None:
     if word.split() != [word]:
         raise InputError(f"{path}: {what} {word!r} is empty or holds white space, which ends a TREC field; {mend}")
 

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ logger = logging.getLogger(__name__)
 
 MAIN_METRIC = "nDCG@10"
 _WHOLE = "whole.json"  # written into a checkpoint last; one without it was cut off
+_SAVE_AFTER = 120.0  # seconds of work that a stop may cost, in one process
+
+
+class Diverged(InputError):
+    """The loss is not a finite number."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +110,14 @@ def load_model(spec: Training, base: Resolved) -> Any:  # noqa: ANN401
         model = SentenceTransformer(
             str(base.path), device=device(), model_kwargs={"dtype": "float32", **SAFE_WEIGHTS}, **SAFE
         )
-        refuse_missing(model[0].model, base.path)
+        network = getattr(model[0], "model", None)  # a table of vectors has none
+        if network is not None:
+            refuse_missing(network, base.path)
+            if len(model) == 1:
+                raise ValueError("it has no pooling, so nothing says how token vectors become one vector")
     model.max_seq_length = min(spec.max_length, model.max_seq_length or spec.max_length)
     model.prompts = {**model.prompts, **prompts_of(spec)}
+    model.model_card_data.generate_widget_examples = False  # training texts, in a card that is not used
     return model
 
 
@@ -163,7 +174,8 @@ def train_model(
         name: of the run, for `progress`.
 
     Raises:
-        InputError: the examples do not fit, or the loss is not a number (the last good checkpoint stays).
+        InputError: the examples do not fit.
+        Diverged: the loss is not a number; the last good checkpoint stays.
         StorageError: the disk is full.
     """
     refuse_unfit(spec, examples)
@@ -200,7 +212,10 @@ def _trainer(
     from transformers import EarlyStoppingCallback, PrinterCallback
 
     columns: dict[str, Any] = {**examples.columns()}
-    prompts = {"query": spec.query_prompt} | {name: spec.document_prompt for name in columns if name != "query"}
+    # The model's own prompts too: what is encoded with them afterwards must have been trained with them.
+    of_query = model.prompts.get("query", "")
+    of_document = next((model.prompts[name] for name in ("document", "passage", "corpus") if name in model.prompts), "")
+    prompts = {column: of_query if column == "query" else of_document for column in columns}
     if spec.objective.needs_scores:
         columns["scores"] = [list(scores) for scores in examples.scores or ()]
     every = max(1, steps // max(1, spec.checks))
@@ -222,6 +237,7 @@ def _trainer(
         save_steps=every,
         save_total_limit=2,  # the best and the last
         load_best_model_at_end=check is not None,
+        restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
         metric_for_best_model=None if check is None else f"eval_{MAIN_METRIC}",
         greater_is_better=True,
         logging_strategy="steps",
@@ -232,6 +248,8 @@ def _trainer(
         ddp_timeout=7200,  # seconds; the first process evaluates while the others wait
         dataloader_pin_memory=device() != "cpu",
     )
+    if arguments.n_gpu > 1:  # without torchrun one device trains; DataParallel would multiply the batch unseen
+        arguments._n_gpu = 1
     trainer = SentenceTransformerTrainer(
         model=model,
         args=arguments,
@@ -265,24 +283,29 @@ def _watcher(progress: Progress, folder: Path) -> Any:  # noqa: ANN401
     class Watcher(TrainerCallback):
         """Stops at a loss that is not a number, before anything of that step is saved, and marks whole checkpoints."""
 
+        saved = time.monotonic()
+
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
             if state.global_step:
                 progress.advance(state.global_step, reused=True)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
             progress.advance(1)
+            if device_count() == 1 and time.monotonic() - self.saved > _SAVE_AFTER:  # several must agree when to save
+                control.should_save = True
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401
             loss = (logs or {}).get("loss")
             if loss is not None and not math.isfinite(loss):
                 kept = _last_whole(folder)
                 where = f"the checkpoint of step {kept.name.rpartition('-')[2]} is kept" if kept else "nothing is saved"
-                raise InputError(
+                raise Diverged(
                     f"training: the loss of step {state.global_step} is not a finite number; {where}: lower "
                     "learning_rate, raise the temperature, or use precision: float32"
                 )
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+            self.saved = time.monotonic()
             if state.is_world_process_zero:
                 write_json(folder / f"checkpoint-{state.global_step}" / _WHOLE, {"step": state.global_step})
 

@@ -1,10 +1,14 @@
 """The arms: what each chooses, on a small collection whose every answer can be told by eye."""
 
+from dataclasses import replace
+
 import pytest
 
 from syneg_data.collection import Collection, Document
+from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.judge.arms import ARMS, Ground
 from syneg_data.mixing.selection import Material
+from syneg_data.recipe import load_recipe
 from syneg_data.records import Hit, Verdict
 
 # Eight queries about a fruit each, with a relevant document; four lists of others share its name or nothing.
@@ -19,7 +23,13 @@ DOCUMENTS = {
 }
 QUERIES = {f"q{n}": f"what does a {fruit} tree need" for n, fruit in enumerate(FRUITS)}
 QRELS = {f"q{n}": {f"p{n}": 1} for n in range(len(FRUITS))}
-SYNTHETIC = {f"s{n}": Document(f"s{n}", f"a {fruit} falls from the tree") for n, fruit in enumerate(FRUITS)}
+SYNTHETIC = {
+    f"s{n}{k}": Document(f"s{n}{k}", f"{where} a {fruit} falls from the tree")
+    for n, fruit in enumerate(FRUITS)
+    for k, where in enumerate(("here", "there"))
+}
+# What a model wrote and the gate refused: it answers every query best, and is no document of the corpus.
+REFUSED = Document("refused", " ".join(QUERIES.values()))
 
 
 def kept():
@@ -28,15 +38,16 @@ def kept():
         for k in range(4):
             hits = (Hit("bm25", k + 1, 1.0),)
             rows.append(Verdict(f"q{n}", None, f"m{n}{k}", "mined", hits, 0.5 - k / 10, 0.9, (), "keep", ""))
-        hits = (Hit("syneg", 1, None),)
-        rows.append(Verdict(f"q{n}", f"p{n}", f"s{n}", "synthetic", hits, 0.4, 0.9, (), "keep", ""))
+        for k in range(2):
+            hits = (Hit("syneg", k + 1, None),)
+            rows.append(Verdict(f"q{n}", f"p{n}", f"s{n}{k}", "synthetic", hits, 0.4, 0.9, (), "keep", ""))
     return rows
 
 
 @pytest.fixture
 def ground():
-    collection = Collection(DOCUMENTS, QUERIES, QRELS, "digest").with_documents(SYNTHETIC.values())
-    return Ground(Material(collection, kept(), seed=7), synthetic=1, mined=2, encoder=None)
+    collection = Collection(DOCUMENTS, QUERIES, QRELS, "digest").with_documents([*SYNTHETIC.values(), REFUSED])
+    return Ground(Material(collection, kept(), seed=7), list(DOCUMENTS), synthetic=1, mined=2, encoder=None)
 
 
 def chosen(name, ground):
@@ -64,8 +75,8 @@ def test_no_arm_chooses_a_positive(ground):
 def test_the_mined_arms_choose_the_hardest_that_the_gate_kept(ground):
     assert chosen("gated", ground)["q3", "p3"] == ("m30", "m31", "m32")
     assert chosen("count_matched", ground)["q3", "p3"] == ("m30", "m31", "m32")
-    assert chosen("hybrid", ground)["q3", "p3"] == ("s3", "m30", "m31")
-    assert chosen("synthetic", ground)["q3", "p3"] == ("s3",)
+    assert chosen("hybrid", ground)["q3", "p3"] == ("s30", "m30", "m31")
+    assert chosen("synthetic", ground)["q3", "p3"] == ("s30",)
 
 
 def test_bm25_is_unchecked_and_sees_no_synthetic_document(ground):
@@ -86,22 +97,42 @@ def test_placebo_gives_every_pair_another_querys_synthetic_negative(ground):
     for pair, (borrowed, *mined) in placebo.items():
         assert borrowed.startswith("s") and borrowed != hybrid[pair][0]
         assert tuple(mined) == hybrid[pair][1:]
-    assert {negatives[0] for negatives in placebo.values()} == set(SYNTHETIC)
+    assert {negatives[0] for negatives in placebo.values()} == {f"s{n}0" for n in range(len(FRUITS))}
 
 
 def test_pooled_has_the_hybrid_sets_kinds_without_its_guarantee(ground):
     pooled = chosen("pooled", ground)
     written = [sum(doc_id.startswith("s") for doc_id in negatives) for negatives in pooled.values()]
-    assert 0 in written  # some pair got none ...
-    assert max(written) == 1  # ... and no pair more than it has
+    assert sum(written) == len(FRUITS) * ground.synthetic  # as many as hybrid has
+    assert set(written) == {0, 1, 2}  # some pair got none, another both of its own
     for (query_id, _), negatives in pooled.items():
         assert len(set(negatives)) == 3
         assert all(doc_id[1] == query_id[1] for doc_id in negatives)  # its own candidates
 
 
+def test_no_arm_that_mines_takes_what_a_model_wrote(ground):
+    for name in ("random", "bm25", "gated"):
+        taken = {doc_id for negatives in chosen(name, ground).values() for doc_id in negatives}
+        assert taken <= set(DOCUMENTS), name
+
+
+def test_dense_is_the_librarys_miner_over_the_real_documents(ground, root, fresh_cache):
+    recipe = load_recipe(root / "recipes" / "mined.yaml").recipe
+    model = BiEncoder(recipe.training.base.resolve(), 64, 8)
+    dense = ARMS["dense"].choose(replace(ground, encoder=model))
+    assert set(dense) == set(ground.material.collection.pairs())
+    for (query_id, positive_id), negatives in dense.items():
+        assert len(set(negatives)) == 3 and set(negatives) <= set(DOCUMENTS) - {positive_id}
+        texts = [DOCUMENTS[doc_id].text for doc_id in (positive_id, *negatives)]
+        query, documents = model.encode([QUERIES[query_id]], "query"), model.encode(texts, "document")
+        scores = (documents @ query[0]).tolist()
+        assert all(score < 0.95 * scores[0] + 1e-6 for score in scores[1:])
+        assert scores[1:] == sorted(scores[1:], reverse=True)
+
+
 def test_a_pair_with_too_few_is_not_served(ground):
     fewer = [v for v in ground.material.kept if v.doc_id not in ("m21", "m22", "m23")]
-    poorer = Ground(Material(ground.material.collection, fewer, seed=7), 1, 2, None)
+    poorer = Ground(Material(ground.material.collection, fewer, seed=7), ground.corpus, 1, 2, None)
     assert ("q2", "p2") not in chosen("gated", poorer)
     assert ("q2", "p2") not in chosen("hybrid", poorer)
     assert ("q2", "p2") in chosen("in_batch", poorer)

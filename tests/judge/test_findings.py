@@ -43,7 +43,7 @@ def test_a_planted_gain_is_found_against_the_best_rival_and_the_controls():
 def test_no_effect_is_called_no_effect_and_the_placebo_is_named():
     found = findings(runs({"none": 0, "bm25": 0.04, "hybrid": 0.04, "placebo": 0.04}), "set")
     assert found["headline"]["reading"] == "no effect found"
-    assert "shows no effect against" in found["verdict"][0]
+    assert "no effect was found of hybrid over bm25: nDCG@10" in found["verdict"][0]
     assert any("nothing shows that it matters what the synthetic negatives say" in s for s in found["verdict"])
 
 
@@ -51,9 +51,19 @@ def test_harm_is_called_harm_and_an_arm_below_no_fine_tuning_is_flagged():
     found = findings(runs({"none": 0.05, "bm25": 0.1, "hybrid": -0.1}), "set")
     assert found["headline"]["reading"] == "worse"
     assert "hybrid is WORSE than bm25" in found["verdict"][0]
-    assert "WARNING: below no fine-tuning on set/test: hybrid" in " ".join(found["verdict"])
+    warning = found["verdict"][-1]
+    assert warning == (
+        "WARNING: training leaves these arms below no fine-tuning on set/test: hybrid; it does harm with hybrid."
+    )
     row = next(row for row in found["tables"]["set"]["test"] if row["arm"] == "hybrid")
     assert row["below_none"] and row["to_none"]["high"] < 0
+
+
+def test_a_loss_within_noise_is_flagged_and_not_called_harm():
+    found = findings(runs({"none": 0.0501, "bm25": 0.1, "random": 0.05}, noise=0.2), "set")
+    row = next(row for row in found["tables"]["set"]["test"] if row["arm"] == "random")
+    assert row["to_none"]["low"] < row["to_none"]["mean"] < 0 < row["to_none"]["high"]
+    assert found["verdict"][-1].endswith("on set/test: random; no interval lies wholly below 0.")
 
 
 def test_the_headline_is_never_against_no_fine_tuning():

@@ -7,7 +7,7 @@ import pytest
 
 from syneg_data import __version__
 from syneg_data.errors import InputError
-from syneg_data.publishing.manifest import intact, read_manifest, refuse_foreign, write_manifest
+from syneg_data.publishing.manifest import BUILD, RETRIEVER, intact, read_manifest, refuse_foreign, write_manifest
 
 FINGERPRINT = "ab" * 32
 CONTENT = {
@@ -102,32 +102,45 @@ def test_a_manifest_that_is_no_mapping_is_none(folder):
 
 
 def test_an_earlier_build_may_be_replaced(folder, tmp_path):
-    refuse_foreign(folder)
+    refuse_foreign(folder, BUILD)
     (folder / "README.md").write_text("a damaged file of the build")
     (folder / "report.json").unlink()
-    refuse_foreign(folder)
-    refuse_foreign(tmp_path / "nothing")
+    refuse_foreign(folder, BUILD)
+    refuse_foreign(tmp_path / "nothing", BUILD)
     (tmp_path / "empty").mkdir()
-    refuse_foreign(tmp_path / "empty")
+    refuse_foreign(tmp_path / "empty", BUILD)
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "triplet/notes.md"])
 def test_what_no_build_wrote_is_not_destroyed(folder, name):
     (folder / name).write_text("years of work")
     with pytest.raises(InputError, match=rf"out: holds files that no build wrote \({name}\)"):
-        refuse_foreign(folder)
+        refuse_foreign(folder, BUILD)
 
 
 def test_files_without_a_manifest_are_foreign(folder):
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match="holds files that no build wrote"):
-        refuse_foreign(folder)
+        refuse_foreign(folder, BUILD)
+
+
+def test_a_trained_retriever_is_no_earlier_build_nor_a_build_an_earlier_retriever(folder, tmp_path):
+    (folder / "recipe.lock.yaml").write_text("recipe: {}")
+    write_manifest(folder, FINGERPRINT, {}, {})
+    refuse_foreign(folder, BUILD)
+    with pytest.raises(InputError, match="out: holds a build, which would be lost; choose another --out"):
+        refuse_foreign(folder, RETRIEVER)
+    (folder / "recipe.lock.yaml").rename(folder / "training.json")
+    write_manifest(folder, FINGERPRINT, {}, {})
+    refuse_foreign(folder, RETRIEVER)
+    with pytest.raises(InputError, match="out: holds a trained retriever, which would be lost"):
+        refuse_foreign(folder, BUILD)
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(InputError, match="is a file; choose another --out"):
-        refuse_foreign(tmp_path / "out")
+        refuse_foreign(tmp_path / "out", BUILD)
 
 
 OTHERS = pytest.mark.parametrize(
@@ -140,11 +153,11 @@ def test_a_manifest_of_something_else_claims_no_file(tmp_path, manifest):
     (tmp_path / "manifest.json").write_text(manifest)
     (tmp_path / "app.js").write_text("years of work")
     with pytest.raises(InputError, match="holds files that no build wrote"):
-        refuse_foreign(tmp_path)
+        refuse_foreign(tmp_path, BUILD)
 
 
 @OTHERS
 def test_a_manifest_of_something_else_is_itself_foreign(tmp_path, manifest):
     (tmp_path / "manifest.json").write_text(manifest)
     with pytest.raises(InputError, match=r"holds files that no build wrote \(manifest\.json\)"):
-        refuse_foreign(tmp_path)
+        refuse_foreign(tmp_path, BUILD)
