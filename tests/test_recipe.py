@@ -537,3 +537,20 @@ def test_every_union_holds_specs_with_a_kind():
         assert members(union), place
         for spec in members(union):
             assert "kind" in spec.model_fields, (place, spec)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("{learning_rates: [0]}", "greater than 0"),
+        ("{learning_rates: [-1e-5]}", "greater than 0"),
+        ("{learning_rates: [5]}", "less than 1"),
+        ("{learning_rates: [1e-5, 1e-5]}", "comparison.learning_rates: a rate stands here twice"),
+        ("{elsewhere: [{name: tiny, source: SOURCE}]}", "comparison.elsewhere[0]: the name 'tiny' is taken"),
+        ("{elsewhere: [{name: y, source: SOURCE}, {name: y, source: SOURCE}]}", "elsewhere[1]: the name 'y'"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made(problems, section, message):
+    source = "{kind: beir, path: data, split: test, license: cc-by-4.0}"
+    text = f"{BASE}comparison: {section.replace('SOURCE', source)}\n"
+    assert any(message in line for line in problems(text)), problems(text)

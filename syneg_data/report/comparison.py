@@ -107,7 +107,7 @@ def _caveats(report: Mapping[str, Any]) -> Iterator[str]:
         and row["learning_rate"] in (min(report["learning_rates"]), max(report["learning_rates"]))
     ]
     if edges:
-        yield f"The chosen learning rate lies at the edge of the grid for {', '.join(edges)}: a wider one might do better."
+        yield f"The chosen learning rate is at the edge of the grid for {', '.join(edges)}: a wider one may do better."
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,6 +1,7 @@
 """The trainer: examples in, a trained model out, with checkpoints that a later run goes on from."""
 
 import contextlib
+import io
 import logging
 import math
 import os
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 MAIN_METRIC = "nDCG@10"
 _WHOLE = "whole.json"  # written into a checkpoint last; one without it was cut off
-_SAVE_AFTER = 120.0  # seconds of work that a stop may cost, in one process
 
 
 class Diverged(InputError):
@@ -117,7 +117,6 @@ def load_model(spec: Training, base: Resolved) -> Any:  # noqa: ANN401
                 raise ValueError("it has no pooling, so nothing says how token vectors become one vector")
     model.max_seq_length = min(spec.max_length, model.max_seq_length or spec.max_length)
     model.prompts = {**model.prompts, **prompts_of(spec)}
-    model.model_card_data.generate_widget_examples = False  # training texts, in a card that is not used
     return model
 
 
@@ -159,6 +158,7 @@ def train_model(
     check: Check | None,
     progress: Progress,
     name: str = "train",
+    save_after: float = 120.0,
 ) -> Trained:
     """Train, or go on from the last whole checkpoint in `folder`.
 
@@ -172,6 +172,7 @@ def train_model(
         check: measures a model on dev; None: the last weights are the best.
         progress: hears of every step.
         name: of the run, for `progress`.
+        save_after: seconds between checkpoints; several processes save at checks only, for they would have to agree.
 
     Raises:
         InputError: the examples do not fit.
@@ -185,7 +186,7 @@ def train_model(
     steps = steps_of(spec, len(examples), device_count())
     trainer = _trainer(spec, model, guide, examples, folder, seed, steps, check)
     resumed = _last_whole(folder)
-    trainer.add_callback(_watcher(progress, folder))
+    trainer.add_callback(_watcher(progress, folder, save_after if device_count() == 1 else math.inf))
     progress.start(name, steps, "steps")
     try:
         with _failures(folder):
@@ -250,13 +251,14 @@ def _trainer(
     )
     if arguments.n_gpu > 1:  # without torchrun one device trains; DataParallel would multiply the batch unseen
         arguments._n_gpu = 1
-    trainer = SentenceTransformerTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=Dataset.from_dict(columns),
-        loss=spec.objective.loss(model, guide, device_count()),
-        evaluator=None if check is None else _evaluator(check),
-    )
+    with contextlib.redirect_stderr(io.StringIO()):  # a bar about a card that is not used
+        trainer = SentenceTransformerTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=Dataset.from_dict(columns),
+            loss=spec.objective.loss(model, guide, device_count()),
+            evaluator=None if check is None else _evaluator(check),
+        )
     trainer.remove_callback(PrinterCallback)
     if spec.patience is not None and check is not None:
         trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=spec.patience))
@@ -277,7 +279,7 @@ def _evaluator(check: Check) -> Any:  # noqa: ANN401
     return OnDev()
 
 
-def _watcher(progress: Progress, folder: Path) -> Any:  # noqa: ANN401
+def _watcher(progress: Progress, folder: Path, save_after: float) -> Any:  # noqa: ANN401
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):
@@ -291,7 +293,7 @@ def _watcher(progress: Progress, folder: Path) -> Any:  # noqa: ANN401
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
             progress.advance(1)
-            if device_count() == 1 and time.monotonic() - self.saved > _SAVE_AFTER:  # several must agree when to save
+            if time.monotonic() - self.saved > save_after:
                 control.should_save = True
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401

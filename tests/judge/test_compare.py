@@ -2,14 +2,19 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
 from syneg_data.errors import InputError
 from syneg_data.execution import Silence
+from syneg_data.judge.arms import ARMS as ALL_ARMS
 from syneg_data.judge.compare import compare
+from syneg_data.judge.experiment import prepare
 from syneg_data.judge.power import plan_seeds
+from syneg_data.judge.runs import run_arms
+from syneg_data.recipe import Comparison
 from syneg_data.training.metrics import METRICS
 
 ARMS = ("none", "in_batch", "random", "bm25", "gated")
@@ -97,7 +102,7 @@ def test_other_collections_are_measured_too(recipe, slice_of_scifact, fresh_cach
 
 
 def test_a_plan_says_what_more_seeds_detect(recipe, fresh_cache, tmp_path):
-    with pytest.raises(InputError, match="holds no runs to take the variance from; first run a pilot"):
+    with pytest.raises(InputError, match="holds no finished comparison to take the variance from; first run a pilot"):
         plan_seeds(tmp_path / "out", "slice")
     compare(recipe(), tmp_path / "out", ("in_batch", "gated"), 2, Silence())
     plan = plan_seeds(tmp_path / "out", "slice")
@@ -106,6 +111,57 @@ def test_a_plan_says_what_more_seeds_detect(recipe, fresh_cache, tmp_path):
     later = [row["detectable"] for row in plan["rows"][1:]]
     assert later == sorted(later, reverse=True) and later[-1] > 0
     assert plan["rows"][2]["runs"] == 2 * (2 + 2)
+    with pytest.raises(InputError, match="holds runs of slice, not of 'other'; name the recipe they come from"):
+        plan_seeds(tmp_path / "out", "other")
+    other = {"learning_rates": [2e-3]}
+    compare(recipe(comparison=other), tmp_path / "out", ("in_batch", "gated"), 1, Silence())
+    plan = plan_seeds(tmp_path / "out", "slice")
+    assert plan["pilot"]["seeds"] == 1, "the runs of the other learning rates are left aside"
+    assert plan["rows"][0]["runs"] == 2
+
+
+def test_a_run_is_named_by_all_that_decides_it(recipe, fresh_cache, tmp_path):
+    one = prepare(recipe(), tmp_path / "out", ("none", "in_batch"), Silence())
+    fewer = replace(one, pairs=one.pairs[:-1])  # other queries are then free of leakage
+    rates = replace(one, comparison=Comparison(learning_rates=(1e-3,)))
+    none, in_batch = ALL_ARMS["none"], ALL_ARMS["in_batch"]
+    assert one.key(none, 13) != fewer.key(none, 13)
+    assert one.key(none, 13) == rates.key(none, 13)
+    names = {experiment.key(in_batch, seed) for experiment in (one, fewer, rates) for seed in (13, 14)}
+    assert len(names) == 6
+
+
+def test_arms_that_choose_alike_share_their_runs_under_their_own_names(recipe, fresh_cache, tmp_path):
+    experiment = prepare(recipe(), tmp_path / "work", ("bm25", "gated"), Silence())
+    alike = replace(experiment, negatives=dict.fromkeys(("bm25", "gated"), experiment.negatives["bm25"]))
+    watch = StopAfter(10**6)
+    runs = list(run_arms(alike, tmp_path / "runs", 1, watch))
+    assert [run.arm for run in runs] == ["bm25", "gated"]
+    assert len(watch.lengths) == 2  # the learning rates, once
+    assert runs[0].scores == runs[1].scores
+    assert sorted(path.name.split("-")[0] for path in (tmp_path / "runs").iterdir()) == ["bm25", "gated"]
+
+
+def test_what_a_killed_writer_left_is_no_foreign_file(recipe, fresh_cache, tmp_path):
+    (tmp_path / "out" / "runs").mkdir(parents=True)
+    (tmp_path / "out" / ".results.parquet.1.tmp").write_text("half")
+    compare(recipe(), tmp_path / "out", ("none", "in_batch"), 1, Silence())
+
+
+def test_a_folder_with_a_page_of_somebodys_own_is_left_alone(recipe, fresh_cache, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"holds what no comparison wrote \(README\.md\)"):
+        compare(recipe(), tmp_path / "out", (), 1, Silence())
+
+
+def test_an_arm_that_runs_away_at_every_rate_is_named(recipe, fresh_cache, tmp_path):
+    file = recipe()
+    broken = {**file.written["training"], "objective": {"kind": "ranking", "temperature": 1e-39}}
+    with pytest.raises(
+        InputError, match=r"arm in_batch, seed 13, learning rates 0\.001, 0\.003: .*not a finite number"
+    ):
+        compare(recipe(training=broken), tmp_path / "out", ("in_batch",), 1, Silence())
 
 
 @pytest.mark.parametrize(
@@ -115,9 +171,12 @@ def test_a_plan_says_what_more_seeds_detect(recipe, fresh_cache, tmp_path):
         ({}, ("hybird",), "--arms hybird: no such arm; one of none, in_batch"),
         ({}, ("hybrid",), "--arms hybrid: the recipe has no synthetic negatives"),
         ({}, ("count_matched",), "it is a control of the hybrid arm"),
+        ({"patience": 1}, (), "patience would give arms different numbers of steps"),
     ],
 )
 def test_bad_input(recipe, fresh_cache, tmp_path, changes, arms, message):
+    if "patience" in changes:
+        changes = {"training": {**recipe().written["training"], **changes}}
     with pytest.raises(InputError, match=message):
         compare(recipe(**changes), tmp_path / "out", arms, 1, Silence())
     assert not (tmp_path / "out").exists()

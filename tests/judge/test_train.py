@@ -18,6 +18,7 @@ from syneg_data.judge.train import read_examples, settings, train, trained_posit
 from syneg_data.publishing.release import open_release
 from syneg_data.training.metrics import METRICS
 from syneg_data.training.runs import read_run
+from syneg_data.training.trainer import steps_of, train_model
 
 
 class Stop(Exception):
@@ -116,6 +117,42 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_one_that_was_not(release, tm
     assert resumed["best_step"] == whole["best_step"]
 
 
+def test_a_stop_between_two_checks_costs_little(release, tmp_path):
+    spec = settings(release, {"checks": 1})
+    base, examples, check = spec.base.resolve(), read_examples(release, spec), lambda model: {"nDCG@10": 0.5}
+
+    def run(name, progress):
+        (tmp_path / name).mkdir(exist_ok=True)
+        return train_model(
+            spec, base, None, examples, tmp_path / name, seed=13, check=check, progress=progress, save_after=0.0
+        )
+
+    whole = run("whole", Silence())
+    with pytest.raises(Stop):
+        run("stopped", StopAt(whole.steps - 1))
+    watch = StopAt(10**6)
+    resumed = run("stopped", watch)
+    assert watch.reused == whole.steps - 2  # the step before the one in which it was stopped
+    assert [point.loss for point in resumed.points] == [point.loss for point in whole.points]
+
+
+def test_early_stopping_waits_as_long_after_a_stop(release, tmp_path):
+    """Dev never improves after the first check, so that two checks without a better one end the run."""
+    spec = settings(release, {"checks": 8, "epochs": 4, "patience": 2})
+    base, examples, check = spec.base.resolve(), read_examples(release, spec), lambda model: {"nDCG@10": 0.5}
+
+    def run(name, progress):
+        (tmp_path / name).mkdir(exist_ok=True)
+        return train_model(spec, base, None, examples, tmp_path / name, seed=13, check=check, progress=progress)
+
+    whole = run("whole", Silence())
+    every = steps_of(spec, len(examples)) // 8
+    assert (whole.best_step, whole.steps) == (every, 3 * every)
+    with pytest.raises(Stop):
+        run("stopped", StopAt(2 * every + 1))  # one check without a better one is behind it
+    assert run("stopped", Silence()).steps == whole.steps
+
+
 def test_a_checkpoint_that_was_cut_off_is_not_believed(release, tmp_path):
     spec = settings(release, {})
     half = math.ceil(len(read_examples(release, spec)) / 8)
@@ -170,6 +207,19 @@ def test_prompts_are_used_for_training_and_kept_in_the_model(release, tmp_path):
     assert first[0] != first[1]
 
 
+def test_the_prompts_of_the_base_are_trained_with_too(release, encoder, tmp_path):
+    """As long as the recipe says nothing else: what is measured with prompts must have been trained with them."""
+    prompted = SentenceTransformer(str(encoder), device="cpu")
+    prompted.prompts = {"query": "query ", "document": "protein "}
+    prompted.save(str(tmp_path / "prompted"))
+    given = {"epochs": 1, "checks": 1}
+    train(release, settings(release, {**given, "base": str(tmp_path / "prompted")}), tmp_path / "own", 13, Silence())
+    said = {"query_prompt": "query ", "document_prompt": "protein "}
+    train(release, settings(release, {**given, **said}), tmp_path / "said", 13, Silence())
+    curves = [(tmp_path / name / "curves.csv").read_text() for name in ("own", "said")]
+    assert curves[0] == curves[1]
+
+
 def test_distillation_takes_the_gates_scores(release):
     examples = read_examples(release, settings(release, {"objective": {"kind": "distillation"}}))
     candidates = {(r["query_id"], r["doc_id"]): r for r in release.table("candidates").to_pylist() if r["selected"]}
@@ -219,6 +269,26 @@ def test_errors_name_what_to_do(release, encoder, slice_of_scifact, tmp_path):
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     with pytest.raises(InputError, match="holds files that no build wrote"):
         train(release, spec, tmp_path / "mine", 13, Silence())
+    with pytest.raises(InputError, match="release: holds a build, which would be lost"):
+        train(release, spec, release.folder, 13, Silence())
+
+
+def test_ids_that_a_run_file_cannot_say_are_refused_before_a_step(recipe, slice_of_scifact, fresh_cache, tmp_path):
+    from syneg_data.pipeline import build
+
+    shutil.copytree(slice_of_scifact, tmp_path / "beir")
+    for path in (tmp_path / "beir" / "queries.jsonl", tmp_path / "beir" / "qrels" / "test.tsv"):
+        first = (tmp_path / "beir" / "qrels" / "test.tsv").read_text().splitlines()[1].split("\t")[0].split()[-1]
+        path.write_text(
+            path.read_text()
+            .replace(f'"_id": "{first}"', f'"_id": "no {first}"')
+            .replace(f"\n{first}\t", f"\nno {first}\t")
+        )
+    source = {"kind": "beir", "path": str(tmp_path / "beir"), "split": "train", "dev": 0.2, "license": "cc-by-4.0"}
+    build(recipe(source=source), tmp_path / "release")
+    release = open_release(str(tmp_path / "release"))
+    with pytest.raises(InputError, match=r"release: query id 'no \d+' is empty or holds white space"):
+        train(release, settings(release, {}), tmp_path / "out", 13, StopAt(1))
 
 
 def run_train(*arguments, cache, **options):
@@ -341,3 +411,9 @@ def test_two_processes_train_as_one(release, fresh_cache, tmp_path):
     assert facts["devices"] == 2
     assert facts["steps"] == 2 * math.ceil(facts["examples"] / 8)  # 4 on each of the two
     assert set(facts["after"]) == {"dev", "test"}
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+    assert again.returncode == 0, again.stderr[-3000:]  # neither waits for the other when all is done
+    alone = run_train(release.folder, "--out", tmp_path / "out", "--batch-size", 4, cache=fresh_cache)
+    assert alone.returncode == 0, alone.stderr
+    facts = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert (facts["devices"], facts["steps"]) == (1, 2 * math.ceil(facts["examples"] / 4))  # another run, made anew

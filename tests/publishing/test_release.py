@@ -118,3 +118,19 @@ def test_the_manifest_is_the_digest(tmp_path):
     manifest["inputs"] = {"other": 1}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert open_release(str(folder)).digest != before
+
+
+def test_a_query_without_a_relevant_document_is_named(tmp_path):
+    folder = write_release(tmp_path / "small", qrels=[{"query-id": "q7", "corpus-id": "d2", "score": 2}])
+    with pytest.raises(InputError, match="qrels/test names no relevant document for query 'q8'; build it again"):
+        open_release(str(folder)).held_out()
+
+
+def test_files_that_the_manifest_does_not_list_are_not_read(tmp_path):
+    folder = write_release(tmp_path / "small")
+    for config in ("qrels", "queries"):
+        (folder / config / "extra-00000-of-00001.parquet").write_bytes(b"no parquet")
+    (folder / "n-tuple" / "train-00001-of-00002.parquet").write_bytes(b"no parquet")
+    release = open_release(str(folder))
+    assert set(release.held_out()) == {"test"}
+    assert release.table("n-tuple").num_rows == 1
