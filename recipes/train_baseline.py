@@ -179,6 +179,15 @@ def load_exam(release: Release, training: str) -> Exam | None:
     return exam
 
 
+def positions_of(model: SentenceTransformer) -> int | None:
+    """Tokens that the network has positions for, where it says so; RoBERTa's kin count from behind the padding's."""
+    network = getattr(model[0], "auto_model", None)
+    positions = getattr(getattr(network, "config", None), "max_position_embeddings", None)
+    table = getattr(getattr(network, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return positions if positions is None or padding is None else positions - padding - 1
+
+
 def load_base(base: str, max_length: int) -> tuple[SentenceTransformer, dict[str, str | None]]:
     """The model and what names it. Only safetensors, no code of the model's own, weights as float32."""
     local = Path(base).is_dir()
@@ -195,7 +204,8 @@ def load_base(base: str, max_length: int) -> tuple[SentenceTransformer, dict[str
         weights = f"sha256:{sha256(*sorted(Path(base).rglob('*.safetensors')))}" if local else None
     if not pooled:
         raise Refusal(f"base {base}: no modules.json, so pooling is a guess; give a sentence-transformers model")
-    model.max_seq_length = min(max_length, model.max_seq_length or max_length)
+    positions = positions_of(model)
+    model.max_seq_length = min(max_length, positions or model.max_seq_length or max_length)
     commit = getattr(getattr(getattr(model[0], "auto_model", None), "config", None), "_commit_hash", revision)
     return model, {"base": Path(base).resolve().name if local else name, "base_revision": weights or commit}
 

@@ -81,6 +81,23 @@ def refuse_missing(model: Any, folder: Path) -> None:  # noqa: ANN401
             raise ValueError(f"the weights lack {name}")
 
 
+def limit_length(model: Any, wanted: int) -> None:  # noqa: ANN401
+    """Have a sentence-transformers model read `wanted` tokens of a text, or as many as it has positions for.
+
+    The limit that came with the model gives way, being a setting like this one; where nothing says how many positions
+    there are, it stays.
+    """
+    network = getattr(model[0], "model", None)
+    positions = getattr(getattr(network, "config", None), "max_position_embeddings", None)
+    if positions is None:
+        positions = model.max_seq_length or wanted
+    else:  # RoBERTa and its kin count positions from behind the padding's
+        table = getattr(getattr(network, "embeddings", None), "position_embeddings", None)
+        padding = getattr(table, "padding_idx", None)
+        positions -= 0 if padding is None else padding + 1
+    model.max_seq_length = min(wanted, positions)
+
+
 def device() -> str:
     """The device to run on: a GPU when there is one."""
     import torch

@@ -1,10 +1,12 @@
 """Loading: a chat template that refuses a chat is the user's to hear about, by the model's name."""
 
+from types import SimpleNamespace
+
 import jinja2
 import pytest
 
 from syneg_data.errors import InputError
-from syneg_data.loading import render_chat
+from syneg_data.loading import limit_length, render_chat
 
 CHAT = [
     {"role": "system", "content": "You are a host."},
@@ -62,3 +64,33 @@ def test_no_other_error_is_taken_for_a_refusal():
 
     with pytest.raises(ZeroDivisionError):
         render_chat(Broken(), CHAT, "m")
+
+
+class Stack(list):
+    """What limit_length sees of a sentence-transformers model: its modules and its own limit."""
+
+    max_seq_length = 20
+
+
+@pytest.mark.parametrize(("kind", "reserved"), [("bert", 0), ("roberta", 2)])
+def test_a_model_reads_as_many_tokens_as_asked_and_as_it_has_positions_for(kind, reserved):
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    config = AutoConfig.for_model(kind, vocab_size=50, max_position_embeddings=64 + reserved, **small)
+    network = AutoModel.from_config(config)
+    model = Stack([SimpleNamespace(model=network)])
+    limit_length(model, 48)
+    assert model.max_seq_length == 48, "the recipe's limit, not the one that came with the model"
+    limit_length(model, 500)
+    assert model.max_seq_length == 64
+    network(torch.full((1, 64), 7))
+    with pytest.raises((IndexError, RuntimeError)):
+        network(torch.full((1, 65), 7))
+
+
+def test_where_nothing_says_how_many_positions_there_are_the_models_limit_holds():
+    model = Stack([SimpleNamespace()])
+    limit_length(model, 500)
+    assert model.max_seq_length == 20

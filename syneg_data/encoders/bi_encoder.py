@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from syneg_data.encoders.vectors import VectorStore
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, refuse_missing
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, limit_length, quiet_loading, refuse_missing
 from syneg_data.references import Resolved
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class BiEncoder:
 
         Args:
             model: where it is.
-            max_length: tokens of a text that it reads.
+            max_length: tokens of a text that it reads; fewer where it has not so many positions.
             batch_size: texts encoded at once.
             prompts: role -> text before every text, in place of the model's own.
         """
@@ -92,5 +92,5 @@ class BiEncoder:
                 )
                 refuse_missing(self._model[0].model, self._resolved.path)
                 self._model.prompts = {**self._model.prompts, **self._prompts}
-                self._model.max_seq_length = min(self._max_length, self._model.max_seq_length or self._max_length)
+                limit_length(self._model, self._max_length)
         return self._model

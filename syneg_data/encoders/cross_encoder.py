@@ -7,7 +7,7 @@ from typing import Any
 
 from syneg_data.durable import KeyValueStore, cache_root
 from syneg_data.errors import InputError
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, refuse_missing
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, limit_length, quiet_loading, refuse_missing
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 
@@ -67,8 +67,7 @@ class CrossEncoder:
                     **SAFE,
                 )
                 refuse_missing(self._model[0].model, self._resolved.path)
-                own = self._model.max_seq_length
-                self._model.max_seq_length = min(self._max_length, own or self._max_length)
+                limit_length(self._model, self._max_length)
         if self._model.num_labels != 1:
             raise InputError(
                 f"model {self._resolved.label}: {self._model.num_labels} outputs, a reranker has one; "

@@ -15,7 +15,7 @@ from typing import Any
 from syneg_data.durable import write_json
 from syneg_data.errors import InputError, StorageError, SynegError
 from syneg_data.execution import Progress
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, quiet_loading, refuse_missing
+from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, limit_length, quiet_loading, refuse_missing
 from syneg_data.references import Resolved
 from syneg_data.training import Training
 
@@ -115,7 +115,7 @@ def load_model(spec: Training, base: Resolved) -> Any:  # noqa: ANN401
             refuse_missing(network, base.path)
             if len(model) == 1:
                 raise ValueError("it has no pooling, so nothing says how token vectors become one vector")
-    model.max_seq_length = min(spec.max_length, model.max_seq_length or spec.max_length)
+    limit_length(model, spec.max_length)
     model.prompts = {**model.prompts, **prompts_of(spec)}
     return model
 
