@@ -129,6 +129,10 @@ def settings(release: Release, given: Mapping[str, Any]) -> Training:
     written = {**(release.recipe.get("training") or {}), **given}
     if "base" not in written:
         raise InputError(f"{release.label}: its recipe names no training.base; say --base FOLDER or --base ID@REVISION")
+    if "base" not in given:
+        _require_there(release, "base", written["base"])
+    if "objective" not in given:
+        _require_there(release, "objective.guide", (written.get("objective") or {}).get("guide"))
     try:
         return Training.model_validate(written, context={"base": Path.cwd()})
     except ValidationError as error:
@@ -136,6 +140,16 @@ def settings(release: Release, given: Mapping[str, Any]) -> Training:
         raise InputError(
             "\n".join(f"{release.label}: {what}; set it by an option, or in the recipe" for what in problems)
         ) from None
+
+
+def _require_there(release: Release, field: str, model: Any) -> None:  # noqa: ANN401
+    """Refuse a model that the recipe names by a path which leads nowhere from here: paths are relative to a recipe."""
+    path = model.get("path") if isinstance(model, Mapping) else model if "@" not in str(model) else None
+    if path and not Path(path).exists():
+        raise InputError(
+            f"{release.label}: its recipe names training.{field} by a path, {path}, which is not there from here; "
+            "say --base FOLDER, or run this in the recipe's folder"
+        )
 
 
 def read_examples(release: Release, spec: Training) -> Examples:

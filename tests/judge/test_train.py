@@ -400,6 +400,21 @@ def test_a_recipe_without_training_needs_a_base(recipe, fresh_cache, tmp_path):
         settings(release, {})
 
 
+def test_a_base_that_the_recipe_names_by_a_path_may_be_elsewhere(recipe, encoder, fresh_cache, tmp_path, monkeypatch):
+    from syneg_data.pipeline import build
+
+    base = os.path.relpath(encoder, tmp_path)  # as the recipe, which is there, would say it
+    build(recipe(training={**recipe().written["training"], "base": base}), tmp_path / "release")
+    release = open_release(str(tmp_path / "release"))
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "er")
+    with pytest.raises(InputError, match=rf"names training\.base by a path, {base}, which is not there from here"):
+        settings(release, {})
+    assert settings(release, {"base": str(encoder)}).base.path == str(encoder)
+    monkeypatch.chdir(tmp_path)
+    assert settings(release, {}).base.path == str(encoder)
+
+
 def test_two_processes_train_as_one(release, fresh_cache, tmp_path):
     """torchrun on this machine: the first process writes, the other one helps, and every example is seen."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
