@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from syneg_data.publishing.card import inline
+from syneg_data.training.metrics import METRICS
 
 
 def render_model_card(facts: Mapping[str, Any]) -> str:
@@ -53,5 +54,5 @@ def _metrics(
 ) -> list[dict[str, Any]]:
     return [
         {"split": split, "metric": name, "before": before[name], "after": after[name], "gain": gain[name]}
-        for name in before
+        for name in METRICS
     ]

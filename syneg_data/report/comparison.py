@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-_METRICS = ("nDCG@10", "MRR@10", "Recall@10", "Recall@100", "MAP@100")
+from syneg_data.training.metrics import METRICS
 
 
 def comparison_page(report: Mapping[str, Any]) -> str:
@@ -111,11 +111,11 @@ def _caveats(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    head = ("arm", *_METRICS, "nDCG@10 to no fine-tuning", "nDCG@10 to in-batch")
+    head = ("arm", *METRICS, "nDCG@10 to no fine-tuning", "nDCG@10 to in-batch")
     cells = [
         (
             row["arm"] + (" (below no fine-tuning)" if row["below_none"] else ""),
-            *(f"{row[metric]:.4f}" for metric in _METRICS),
+            *(f"{row[metric]:.4f}" for metric in METRICS),
             _difference(row["to_none"]),
             _difference(row["to_in_batch"]),
         )

@@ -1,10 +1,13 @@
 """What `train` shows in the end: every split before and after, with intervals, in words too."""
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from syneg_data.training.metrics import METRICS
 
 
 def print_gains(facts: Mapping[str, Any], folder: str) -> None:
@@ -17,18 +20,19 @@ def print_gains(facts: Mapping[str, Any], folder: str) -> None:
     console = Console(highlight=False)
     table = Table(title=f"{facts['base']}, trained on {facts['examples']} examples", title_justify="left")
     for name in ("split", "metric", "before", "after", "gain", "95 % interval"):
-        table.add_column(name, justify="left" if name in ("split", "metric") else "right")
+        table.add_column(name, justify="left" if name in ("split", "metric") else "right", no_wrap=True)
     for split, before in facts["before"].items():
         _rows(table, split, before, facts["after"][split], facts["gain"][split])
         new = facts["unseen"][split]
         if 0 < new["queries"] < new["of"]:
-            label = f"{split}, {new['queries']} of {new['of']}:\nno positive trained on"
+            label = f"{split},\nno positive\ntrained on:\n{new['queries']} of {new['of']}\nqueries"
             _rows(table, label, new["before"], new["after"], new["gain"])
     if facts["before"]:
         console.print(table)
     for split, gain in facts["gain"].items():
         if gain["nDCG@10"]:
-            console.print(f"{split}: {in_words(gain['nDCG@10'])}", markup=False)
+            chosen = " (chose the weights, which flatters it)" if split == "dev" and facts["settings"]["checks"] else ""
+            console.print(f"{split}{chosen}: {in_words(gain['nDCG@10'])}", markup=False)
     console.print(
         f"{facts['steps']} steps in {facts['seconds']:.0f} s, best weights of step {facts['best_step']}; "
         f"model, runs and curves in {folder}",
@@ -49,9 +53,8 @@ def in_words(gain: Mapping[str, Any]) -> str:
 def _rows(
     table: Table, split: str, before: Mapping[str, float], after: Mapping[str, float], gain: Mapping[str, Any]
 ) -> None:
-    for metric in before:
+    for metric, words in zip_longest(METRICS, split.split("\n"), fillvalue=""):
         shown = ("-", "-")
         if difference := gain[metric]:
             shown = (f"{difference['mean']:+.4f}", f"{difference['low']:+.4f} .. {difference['high']:+.4f}")
-        table.add_row(split, metric, f"{before[metric]:.4f}", f"{after[metric]:.4f}", *shown)
-        split = ""
+        table.add_row(words, metric, f"{before[metric]:.4f}", f"{after[metric]:.4f}", *shown)
