@@ -29,8 +29,7 @@ def comparison_page(report: Mapping[str, Any]) -> str:
         "corpus exactly; ties go by document id. Intervals are 95 % paired bootstrap intervals over queries, and over "
         "seeds where there are several.",
         "",
-        *_leakage(report["leakage"]),
-        *_caveats(report),
+        *(f"- {sentence}" for sentence in (*_leakage(report["leakage"]), *_caveats(report))),
         "",
         *_table(
             ("arm", "what", "hard negatives", "learning rate", "steps", "seeds", "training, s"),
