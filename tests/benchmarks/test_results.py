@@ -192,7 +192,7 @@ def test_sides_take_turns():
 
 
 def test_every_benchmark_is_found_and_offered():
-    assert list(found()) == ["generation"]
+    assert list(found()) == ["generation", "training"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],
         capture_output=True,
@@ -200,4 +200,4 @@ def test_every_benchmark_is_found_and_offered():
         check=True,
         cwd=Path(__file__).resolve().parents[2],
     )
-    assert "{generation}" in done.stdout and "--quick" in done.stdout
+    assert "{generation,training}" in done.stdout and "--quick" in done.stdout
