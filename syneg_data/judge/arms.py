@@ -140,11 +140,10 @@ def _pooled(ground: Ground) -> Chosen:
             written[pair].append(verdict.doc_id)
     pool = [(pair, doc_id) for pair, doc_ids in written.items() for doc_id in doc_ids]
     drawn = random.Random(seed_of("arm pooled", ground.material.seed)).sample(pool, len(written) * ground.synthetic)
-    chosen = {}
-    for pair in written:
-        own = [doc_id for at, doc_id in drawn if at == pair]
-        chosen[pair] = (*own, *retrieved[pair][: ground.all - len(own)])
-    return chosen
+    own: dict[Pair, list[str]] = {pair: [] for pair in written}
+    for pair, doc_id in drawn:
+        own[pair].append(doc_id)
+    return {pair: (*mine, *retrieved[pair][: ground.all - len(mine)]) for pair, mine in own.items()}
 
 
 def _placebo(ground: Ground) -> Chosen:
