@@ -209,8 +209,10 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
 def _encoder(line: Line) -> BiEncoder | None:
     """The recipe's first bi-encoder: of a reranker, or else of a miner."""
     recipe = line.file.recipe
-    roles = [(f"validation.rerankers[{i}]", spec) for i, spec in enumerate(recipe.validation.rerankers)]
-    roles += [(f"mining[{i}]", spec) for i, spec in enumerate(recipe.mining)]  # type: ignore[misc]
+    roles: list[tuple[str, Any]] = [
+        *((f"validation.rerankers[{i}]", spec) for i, spec in enumerate(recipe.validation.rerankers)),
+        *((f"mining[{i}]", spec) for i, spec in enumerate(recipe.mining)),
+    ]
     for role, spec in roles:
         if spec.kind in ("bi_encoder", "dense"):
             return BiEncoder(line.models[role], spec.max_length, spec.batch_size)
