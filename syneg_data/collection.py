@@ -28,6 +28,8 @@ class Collection:
         qrels: query_id -> {doc_id: grade}; a grade above 0 is relevant.
         digest: sha256 over the source's files and the selected queries and judgements; names everything below.
         rejected: (query, positive) pairs of the split that were not taken, by reason.
+        aliases: doc_id -> the id under which its text stands in `documents`, None for a document without text; of ids
+            that are left out of `documents`.
     """
 
     documents: Mapping[str, Document]
@@ -35,6 +37,7 @@ class Collection:
     qrels: Mapping[str, Mapping[str, int]]
     digest: str
     rejected: Mapping[str, int] = field(default_factory=dict)
+    aliases: Mapping[str, str | None] = field(default_factory=dict)
 
     def text(self, doc_id: str) -> str:
         """Title and text joined by a space, as BEIR evaluates them."""
@@ -62,6 +65,18 @@ class Collection:
                 raise InputError(f"document id {document.doc_id!r} is taken by the corpus; rename it there")
             merged[document.doc_id] = document
         return replace(self, documents=merged)
+
+    def with_positives(self, pairs: Iterable[tuple[str, str]]) -> "Collection":
+        """A copy in which these (query_id, doc_id) are judged too, as the least relevant positives of their queries."""
+        qrels = {query_id: dict(grades) for query_id, grades in self.qrels.items()}
+        for query_id, doc_id in pairs:
+            qrels[query_id][doc_id] = min(grade for grade in self.qrels[query_id].values() if grade > 0)
+        return replace(self, qrels=qrels)
+
+    def distinct(self, aliases: Mapping[str, str | None]) -> "Collection":
+        """A copy without the documents that `aliases` names, which stand under another id or have no text."""
+        documents = {doc_id: document for doc_id, document in self.documents.items() if doc_id not in aliases}
+        return replace(self, documents=documents, aliases=aliases)
 
     def without_queries(self, query_ids: AbstractSet[str]) -> "Collection":
         """A copy that does not know of these queries."""

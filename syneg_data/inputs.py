@@ -25,7 +25,11 @@ def resolve_models(file: RecipeFile, steps: Sequence[str]) -> dict[str, Resolved
         named["generation.engine"] = reference
     if "validate" in steps:
         for i, reranker in enumerate(recipe.validation.rerankers):
-            named[f"validation.rerankers[{i}]"] = reranker.model
+            if (reference := reranker.model_reference()) is not None:
+                named[f"validation.rerankers[{i}]"] = reference
+        review = recipe.validation.review
+        if review is not None and (reference := review.reranker.model_reference()) is not None:
+            named["validation.review.reranker"] = reference
     models = {role: reference.resolve() for role, reference in named.items()}
     miners = {model.digest: role for role, model in models.items() if role.startswith("mining")}
     for i, reranker in enumerate(recipe.validation.rerankers):
@@ -35,4 +39,11 @@ def resolve_models(file: RecipeFile, steps: Sequence[str]) -> dict[str, Resolved
                 f"{file.path}: {role}.model: the same model as {miners[models[role].digest]}; a model cannot check "
                 "its own candidates: choose another, or set allow_same_model: true"
             )
+    gate = {model.digest: role for role, model in models.items() if role.startswith("validation.rerankers")}
+    second = models.get("validation.review.reranker")
+    if second is not None and second.digest in gate:
+        raise InputError(
+            f"{file.path}: validation.review.reranker.model: the same model as {gate[second.digest]}; a second opinion "
+            "has to be somebody else's: choose another"
+        )
     return models

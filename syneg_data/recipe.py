@@ -15,13 +15,13 @@ from syneg_data.engines import Engine
 from syneg_data.errors import InputError
 from syneg_data.generation import Generation, Reflection, Sampling, Strategy
 from syneg_data.licenses import License, conflict
-from syneg_data.mining import Miner
+from syneg_data.mining import Guards, Miner, Prompts
 from syneg_data.mixing import Mixing
 from syneg_data.references import Model
 from syneg_data.sources import Source
 from syneg_data.spec import Spec, kind_of, members
 from syneg_data.training import Objective, Training
-from syneg_data.validation import Floor, Reranker, Rule, Validation
+from syneg_data.validation import Floor, Reranker, Review, Rule, Validation
 
 
 class Audit(Spec):
@@ -61,6 +61,7 @@ class Recipe(Spec):
     limit: int | None = Field(None, ge=1, description="only this many queries, chosen by hash so that limits nest")
     source: Source = Field(description="corpus, queries and judgements")
     mining: tuple[Miner, ...] = Field(min_length=1, description="where retrieved negatives come from")
+    guards: Guards = Field(Guards(), description="what is refused by its text alone")
     generation: Generation | None = Field(None, description="where written negatives come from; left out: none")
     validation: Validation = Field(description="the gate against false negatives")
     mixing: Mixing = Field(description="which kept candidates become whose negatives")
@@ -74,10 +75,13 @@ class Recipe(Spec):
 # contract tests are made from these two.
 SECTIONS: dict[str, type[Spec]] = {
     "recipe": Recipe,
+    "mining[].prompts": Prompts,
+    "guards": Guards,
     "generation": Generation,
     "generation.sampling": Sampling,
     "validation": Validation,
     "validation.floor": Floor,
+    "validation.review": Review,
     "audit": Audit,
     "publishing": Publishing,
     "training": Training,
@@ -151,6 +155,7 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
     terms = recipe.generation.terms if recipe.generation else None
     if what := conflict(recipe.source.license, terms, recipe.publishing.license):
         yield ("publishing", "license"), what
+    yield from _gate_problems(recipe.validation)
     comparison = recipe.comparison or Comparison()
     if len(set(comparison.learning_rates)) < len(comparison.learning_rates):
         yield ("comparison", "learning_rates"), "a rate stands here twice; name each once"
@@ -169,6 +174,25 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         for i, name in enumerate(names):
             if name in names[:i]:
                 yield (*loc, i), f"the name '{name}' is taken; give each entry a `name` of its own"
+
+
+def _gate_problems(spec: Validation) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What of the validation section does not fit together."""
+    language_models = [i for i, reranker in enumerate(spec.rerankers) if reranker.kind == "llm"]
+    if spec.ambiguous == "llm" and len(language_models) != 1:
+        yield (
+            ("validation", "ambiguous"),
+            f"'llm' needs exactly one reranker of kind llm, here are {len(language_models)}; add or remove one",
+        )
+    if not spec.panel():
+        yield ("validation", "rerankers"), "only the llm reranker is left to judge; add another, or use ambiguous: drop"
+    if spec.ambiguous != "drop" and not spec.rule.doubt:
+        yield ("validation", "ambiguous"), "the rule has no band of doubt, so nothing is ambiguous; set rule.doubt"
+    if spec.review is not None and spec.review.reranker.name in [reranker.name for reranker in spec.rerankers]:
+        yield (
+            ("validation", "review", "reranker"),
+            f"the name '{spec.review.reranker.name}' is a reranker's of the gate; give it a name of its own",
+        )
 
 
 class _Loader(yaml.SafeLoader):

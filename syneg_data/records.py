@@ -36,6 +36,14 @@ class Candidate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Twin:
+    """A document that miners do not see: another id has the same text (`same_as`), or it has none (null)."""
+
+    doc_id: str
+    same_as: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute that a draft was asked to have."""
 
@@ -72,6 +80,22 @@ class Generation:
     tokens_cached: int
     seed: int
     reply: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scored:
+    """A reranker's own score of a document for a query, as it came, and its words where it gives a reason.
+
+    `role` says what the document is there: `candidate`, `positive`, `random` (drawn to fit rules on), `floor` (no
+    document: the 95th percentile of random ones for that query), or `reviewed` (by a reranker that is not in the gate).
+    """
+
+    query_id: str
+    doc_id: str | None
+    role: str
+    reranker: str
+    score: float
+    words: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,98 +1,26 @@
-"""The stages that compute: mine, generate, validate; each a function from rows to rows, in committed chunks."""
+"""The stages before the gate: load, mine, generate; each a function from rows to rows, in committed chunks."""
 
 import functools
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from syneg_data import __version__
-from syneg_data.collection import Collection, Document
+from syneg_data.collection import Collection
 from syneg_data.engines.replies import StoredEngine
 from syneg_data.errors import GateError
-from syneg_data.execution import Progress, map_chunks
+from syneg_data.execution import map_chunks
 from syneg_data.generation import Critique
 from syneg_data.generation.assignments import Assignment
-from syneg_data.generation.attributes import AUTO, Proposal, propose
+from syneg_data.generation.attributes import AUTO, propose
 from syneg_data.generation.critic import sit_exam, worth_heeding
-from syneg_data.generation.drafts import (
-    draft_key,
-    final_rows,
-    is_final,
-    last_objections,
-    pairs_of,
-    plan_assignments,
-    settled,
-    write_drafts,
-)
-from syneg_data.mining.candidates import mine_query
-from syneg_data.recipe import RecipeFile
-from syneg_data.records import Candidate, Generation, Hit, Verdict
-from syneg_data.references import Resolved
+from syneg_data.generation.drafts import is_final, pairs_of, plan_assignments, settled, write_drafts
+from syneg_data.line import Line, Written
+from syneg_data.mining.candidates import Source, mine_queries
+from syneg_data.mining.guards import OpenGuards, find_twins
+from syneg_data.records import Candidate, Generation, Twin
 from syneg_data.spec import fingerprint
-from syneg_data.validation.gate import Gate, Subject, as_positive, floor_sample, mark_duplicates
-from syneg_data.workspace import Stage, Workspace
 
-# Items per chunk. They decide how work is batched, hence rows, so they are part of every stage's key; an engine says
-# how many pairs make up a chunk of its own.
-_QUERIES_PER_MINE, _QUERIES_PER_VALIDATE = 64, 16
-# What the critic still objects to in the end, as the gate puts it; attributes that were not met are no fault there.
-_CRITICISED = {
-    "answers": ("false_negative", "critique_answers"),
-    "off_topic": ("too_easy", "critique_off_topic"),
-    "does_not_answer": ("too_easy", "critique_does_not_answer"),
-}
-
-
-@dataclass
-class Line:
-    """The recipe at work: its models by role, the workspace, and the time each stage took."""
-
-    file: RecipeFile
-    workspace: Workspace
-    progress: Progress
-    models: dict[str, Resolved] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    engine: StoredEngine | None = None
-    computed: int = 0
-    resumed: int = 0
-    judged: int = 0
-
-    def count(self, stage: Stage[Any]) -> None:
-        """Add a stage's chunks to those computed and those that an earlier run left."""
-        self.computed += stage.computed
-        self.resumed += stage.reused
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Note how long the body takes."""
-        started = time.monotonic()
-        yield
-        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - started, 3)
-
-
-@dataclass(frozen=True)
-class Written:
-    """What generation leaves: a row per request, the critic's exam, and what was proposed for `auto` axes."""
-
-    rows: list[Generation] = field(default_factory=list)
-    key: str = ""
-    exam: dict[str, Any] | None = None
-    proposals: tuple[Proposal, ...] = ()
-
-    def documents(self) -> list[Document]:
-        """The synthetic documents."""
-        return [Document(row.doc_id, row.text) for row in final_rows(self.rows) if row.state == "ok"]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What validation leaves: a verdict for every candidate, and for every written positive."""
-
-    verdicts: list[Verdict]
-    restyled: list[Verdict]
-    key: str
+_QUERIES_PER_MINE = 512  # a chunk; dense search passes over the whole corpus for each
 
 
 def load(line: Line) -> Collection:
@@ -101,26 +29,38 @@ def load(line: Line) -> Collection:
         return line.file.recipe.source.load(line.file.recipe.seed, line.file.recipe.limit)
 
 
-def mine(line: Line, collection: Collection) -> tuple[list[Candidate], str]:
-    """Candidates of all queries, refused ones included."""
-    miners = line.file.recipe.mining
+def mine(line: Line, collection: Collection) -> tuple[list[Candidate], list[Twin], str]:
+    """Candidates of all queries, refused ones included; and the documents that are none of their own."""
+    recipe = line.file.recipe
+    miners = recipe.mining
     models = [line.models.get(f"mining[{i}]") for i in range(len(miners))]
-    digests = [model.digest if model else None for model in models]
-    key = fingerprint("mine", __version__, _QUERIES_PER_MINE, collection.digest, miners, digests)
+    digests = [model.digest if model else miner.digest() for miner, model in zip(miners, models, strict=True)]
+    named = fingerprint("twins", __version__, collection.digest)
+    key = fingerprint("mine", __version__, _QUERIES_PER_MINE, collection.digest, miners, recipe.guards, digests)
     stage = line.workspace.stage("mine", key, Candidate, _QUERIES_PER_MINE)
 
     @functools.cache
-    def indexes() -> list[Any]:
+    def guards() -> OpenGuards:
+        return recipe.guards.open(collection, twins)
+
+    @functools.cache
+    def sources() -> list[Source]:
+        distinct = guards().distinct()
         opened = zip(miners, models, strict=True)
-        return [(miner.name, miner.depth, miner.open(collection, model)) for miner, model in opened]
+        return [Source(m.name, m.skip, m.depth, m.open(distinct, model, line.progress)) for m, model in opened]
 
     def compute(query_ids: Sequence[str]) -> list[Candidate]:
-        return [row for query_id in query_ids for row in mine_query(collection, query_id, indexes())]
+        return mine_queries(query_ids, sources(), guards())
 
     with line.timed("mine"):
+        same = line.workspace.stage("twins", named, Twin, 1)
+        twins = map_chunks("compare", "corpus", same, [collection], lambda _: find_twins(collection), line.progress)
+        if not stage.complete(len(collection.queries)):
+            sources()  # before the bar of this stage begins: encoding a corpus has one of its own
         rows = map_chunks("mine", "queries", stage, list(collection.queries), compute, line.progress)
+    line.count(same)
     line.count(stage)
-    return rows, key
+    return rows, twins, key
 
 
 def generate(line: Line, collection: Collection, candidates: Sequence[Candidate], mine_key: str) -> Written:
@@ -169,73 +109,3 @@ def _heed(line: Line, critique: Critique, exam: dict[str, Any]) -> None:
             f"(it said yes to {exam['said_yes']} of {exam['cases']} texts); use another model or kind: inline, or set "
             "on_fail: ignore to go on without criticism"
         )
-
-
-def validate(
-    line: Line, collection: Collection, candidates: Sequence[Candidate], written: Written, mine_key: str
-) -> Judged:
-    """A verdict for every candidate that reached the gate, and for every restyled positive."""
-    spec, seed = line.file.recipe.validation, line.file.recipe.seed
-    models = [line.models[f"validation.rerankers[{i}]"] for i in range(len(spec.rerankers))]
-    digests = [model.digest for model in models]
-    key = fingerprint(
-        "validate", __version__, _QUERIES_PER_VALIDATE, mine_key, written.key, seed, spec, digests, _digest_of(written)
-    )
-    whole = collection.with_documents(written.documents())
-
-    @functools.cache
-    def gate() -> Gate:
-        judges = tuple(reranker.open(model) for reranker, model in zip(spec.rerankers, models, strict=True))
-        return Gate(spec, judges, floor_sample(collection, spec.floor.sample, seed))
-
-    def pass_gate(name: str, subjects: Sequence[Subject]) -> list[Verdict]:
-        by_query: dict[str, list[Subject]] = {query_id: [] for query_id in collection.queries}
-        for subject in subjects:
-            by_query[subject.query_id].append(subject)
-
-        def compute(query_ids: Sequence[str]) -> list[Verdict]:
-            chunk = [subject for query_id in query_ids for subject in by_query[query_id]]
-            line.judged += len(chunk)
-            return gate().verdicts(whole, chunk)
-
-        stage = line.workspace.stage(name, key, Verdict, _QUERIES_PER_VALIDATE)
-        rows = map_chunks(name, "queries", stage, list(collection.queries), compute, line.progress)
-        line.count(stage)
-        return rows
-
-    negatives, positives = _subjects(collection, candidates, written)
-    with line.timed("validate"):
-        verdicts = pass_gate("validate", negatives)
-        restyled = pass_gate("restyle", positives) if positives else []
-    return Judged(verdicts, [as_positive(verdict, spec.rule) for verdict in restyled], key)
-
-
-def _digest_of(written: Written) -> str:
-    """What of generation the gate depends on besides its key: which drafts came, should some have been unavailable."""
-    return fingerprint([[*draft_key(row), row.doc_id] for row in final_rows(written.rows) if row.state == "ok"])
-
-
-def _subjects(
-    collection: Collection, candidates: Sequence[Candidate], written: Written
-) -> tuple[list[Subject], list[Subject]]:
-    """Candidates as the gate sees them: negatives (mined, then written), and restyled positives."""
-    mined = [
-        Subject(candidate.query_id, None, candidate.doc_id, "mined", candidate.sources)
-        for candidate in candidates
-        if not candidate.reason
-    ]
-    objections = last_objections(written.rows)
-    drafted: dict[str, list[Subject]] = {"negative": [], "positive": []}
-    texts = {}
-    for row in final_rows(written.rows):
-        if row.state != "ok":
-            continue
-        held = next((what for what in objections.get(draft_key(row), ()) if what in _CRITICISED), None)
-        verdict, reason = _CRITICISED[held] if held else ("", "")
-        hit = Hit(row.strategy, row.slot + 1, None)
-        drafted[row.role].append(
-            Subject(row.query_id, row.positive_id, row.doc_id, "synthetic", (hit,), reason, verdict)
-        )
-        texts[row.doc_id] = row.text
-    negatives = mark_duplicates(collection, drafted["negative"], texts)
-    return [*mined, *negatives], mark_duplicates(collection, drafted["positive"], texts)

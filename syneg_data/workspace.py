@@ -38,6 +38,11 @@ class Stage(Generic[R]):
             path.unlink()
         return None
 
+    def complete(self, items: int) -> bool:
+        """Whether there is a file for every chunk of so many items; whether they are intact, `read` finds out."""
+        there = {path.name.partition("-")[0] for path in self.folder.glob("*.parquet")}
+        return all(f"{index:06d}" in there for index in range(-(-items // self.size)))
+
     def commit(self, index: int, rows: list[R]) -> None:
         """Store the rows of chunk `index`; after this returns they survive a crash."""
         import pyarrow as pa

@@ -12,9 +12,10 @@ from syneg_data.collection import Collection
 from syneg_data.engines.protocol import Completion, CompletionEngine, Finished, Request, unheard
 from syneg_data.engines.vllm import Vllm, VllmEngine
 from syneg_data.execution import Silence
+from syneg_data.line import Line
 from syneg_data.recipe import RecipeFile
 from syneg_data.references import Resolved
-from syneg_data.stages import Line, generate
+from syneg_data.stages import generate
 from syneg_data.workspace import Workspace
 
 _PAIRS, _SLOTS, _RUNS = 64, 2, 3

@@ -4,8 +4,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from syneg_data.encoders.vectors import VectorStore
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, limit_length, quiet_loading, refuse_missing
+from syneg_data.encoders.vectors import Vectors, VectorStore
+from syneg_data.errors import InputError
+from syneg_data.execution import Progress, Silence
+from syneg_data.loading import (
+    SAFE,
+    SAFE_WEIGHTS,
+    device,
+    halving,
+    limit_length,
+    quiet_loading,
+    refuse_cross_encoder,
+    refuse_missing,
+)
 from syneg_data.references import Resolved
 
 if TYPE_CHECKING:
@@ -15,26 +26,36 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Role = Literal["query", "document"]
+Precision = Literal["float32", "bfloat16", "float16"]
+_COMMIT = 1024  # texts encoded between two commits to the vector store
 
 
 class BiEncoder:
     """A sentence-transformers model behind the vector store; the model is loaded when the first vector is missing."""
 
     def __init__(
-        self, model: Resolved, max_length: int, batch_size: int, prompts: Mapping[str, str] | None = None
+        self,
+        model: Resolved,
+        max_length: int,
+        batch_size: int,
+        prompts: Mapping[str, str] | None = None,
+        dtype: Precision = "float32",
     ) -> None:
         """Remember what to load.
 
         Args:
             model: where it is.
             max_length: tokens of a text that it reads; fewer where it has not so many positions.
-            batch_size: texts encoded at once.
+            batch_size: texts encoded at once; halved for good where memory runs out.
             prompts: role -> text before every text, in place of the model's own.
+            dtype: number format of the weights while they work; vectors are float32 in any case.
         """
+        self.label = model.label
         self._resolved = model
         self._prompts = dict(prompts or {})
         self._max_length = max_length
         self._batch_size = batch_size
+        self._dtype = dtype
         self._model: Any = None
         self._stores: dict[Role, VectorStore] = {}
         self.encoded = 0
@@ -51,19 +72,66 @@ class BiEncoder:
         known = dict(zip(texts, store.get(texts), strict=True))
         missing = [text for text, vector in known.items() if vector is None]
         if missing:
-            model = self._load()
-            encode = model.encode_query if role == "query" else model.encode_document
-            fresh = np.asarray(
-                encode(missing, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False),
-                dtype=np.float32,
-            )
-            # A vector that is not finite is a fault of this run, not a fact about the text: never stored.
-            sound = np.atleast_1d(np.isfinite(fresh).all(axis=1))
-            if sound.any():
-                store.put([text for text, good in zip(missing, sound, strict=True) if good], fresh[sound])
-            self.encoded += len(missing)
-            known |= dict(zip(missing, fresh, strict=True))
+            known |= dict(zip(missing, self._encode_and_keep(missing, role), strict=True))
         return np.stack([vector for text in texts if (vector := known[text]) is not None])
+
+    def vectors(self, texts: Sequence[str], role: Role, progress: Progress | None = None) -> Vectors:
+        """Unit vectors of texts of any number, on disk and mapped; what is missing is encoded first.
+
+        Raises:
+            InputError: the model gives a vector that is not finite.
+        """
+        if wrong := self.fill(texts, role, progress):
+            raise InputError(
+                f"model {self.label}: its vector of {wrong[0][:60]!r} is not finite (nor of {len(wrong) - 1} more "
+                "texts); choose another model, or dtype: float32"
+            )
+        return self._store(role).matrix(texts)
+
+    def fill(self, texts: Sequence[str], role: Role, progress: Progress | None = None) -> list[str]:
+        """Encode the texts that have no vector yet, and say which of them got none that is finite.
+
+        Longest first over everything that is missing: texts of a batch need little padding, and a batch that does not
+        fit into memory comes at once, not after hours.
+        """
+        import numpy as np
+
+        hearer = progress or Silence()
+        wrong: list[str] = []
+        missing = sorted(self._store(role).missing(texts), key=lambda text: (-len(text), text))
+        if not missing:
+            return wrong
+        hearer.start(f"encode {'queries' if role == 'query' else 'documents'}", len(missing), "texts")
+        for start in range(0, len(missing), _COMMIT):
+            part = missing[start : start + _COMMIT]
+            broken = np.flatnonzero(~np.isfinite(self._encode_and_keep(part, role)).all(axis=1))
+            wrong += [part[row] for row in broken.tolist()]
+            hearer.advance(len(part))
+        hearer.finish()
+        return wrong
+
+    def _encode_and_keep(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
+        """Vectors computed now; those that are finite are in the store when this returns."""
+        import numpy as np
+
+        model = self._load()
+        encode = model.encode_query if role == "query" else model.encode_document
+        vectors, self._batch_size = halving(
+            self.label,
+            self._batch_size,
+            lambda size: encode(list(texts), batch_size=size, normalize_embeddings=True, show_progress_bar=False),
+        )
+        fresh = np.asarray(vectors, dtype=np.float32)
+        if fresh.ndim != 2 or len(fresh) != len(texts):
+            raise InputError(
+                f"model {self.label}: gave vectors of shape {fresh.shape} for {len(texts)} texts; it is no bi-encoder"
+            )
+        # A vector that is not finite is a fault of this run, not a fact about the text: never stored.
+        sound = np.flatnonzero(np.isfinite(fresh).all(axis=1))
+        if len(sound):
+            self._store(role).put([texts[row] for row in sound.tolist()], fresh[sound])
+        self.encoded += len(texts)
+        return fresh
 
     def _store(self, role: Role) -> VectorStore:
         if role not in self._stores:
@@ -71,7 +139,7 @@ class BiEncoder:
                 "model": self._resolved.digest,
                 "role": role,
                 "max_length": self._max_length,
-                "dtype": "float32",
+                "dtype": self._dtype,
             }
             if role in self._prompts:
                 space["prompt"] = self._prompts[role]
@@ -80,14 +148,15 @@ class BiEncoder:
 
     def _load(self) -> Any:  # noqa: ANN401
         if self._model is None:
-            with quiet_loading(self._resolved.label):
+            with quiet_loading(self.label):
                 from sentence_transformers import SentenceTransformer
 
-                logger.info("loading bi-encoder %s", self._resolved.label)
+                logger.info("loading bi-encoder %s", self.label)
+                refuse_cross_encoder(self._resolved.path)
                 self._model = SentenceTransformer(
                     str(self._resolved.path),
                     device=device(),
-                    model_kwargs={"dtype": "float32", **SAFE_WEIGHTS},
+                    model_kwargs={"dtype": self._dtype, **SAFE_WEIGHTS},
                     **SAFE,
                 )
                 refuse_missing(self._model[0].model, self._resolved.path)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.durable import cache_root, replacing, sha256_file, write_json
@@ -13,6 +14,49 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class Vectors:
+    """Rows of memory-mapped shards as one matrix, of which only what is read comes into memory."""
+
+    def __init__(
+        self, shards: Sequence["NDArray[np.float32]"], shard: "NDArray[np.int64]", row: "NDArray[np.int64]"
+    ) -> None:
+        """Row i is `shards[shard[i]][row[i]]`."""
+        self._shards, self._shard, self._row = shards, shard, row
+        self.dimension = shards[0].shape[1] if shards else 0
+
+    @classmethod
+    def of(cls, matrix: "NDArray[np.float32]") -> "Vectors":
+        """A matrix that is in memory already, shape (n, dimension)."""
+        import numpy as np
+
+        return cls([matrix], np.zeros(len(matrix), np.int64), np.arange(len(matrix)))
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def read(self, start: int, stop: int) -> "NDArray[np.float32]":
+        """Rows start..stop, shape (stop - start, dimension); not copied where they lie side by side."""
+        import numpy as np
+
+        shard, row = self._shard[start:stop], self._row[start:stop]
+        if len(row) and (shard == shard[0]).all() and (np.diff(row) == 1).all():
+            side_by_side: NDArray[np.float32] = self._shards[shard[0]][row[0] : row[-1] + 1]
+            return side_by_side
+        return self.take(np.arange(start, stop))
+
+    def take(self, rows: "NDArray[np.integer[Any]]") -> "NDArray[np.float32]":
+        """A copy of some rows, shape (len(rows), dimension)."""
+        import numpy as np
+
+        shard, row = self._shard[rows], self._row[rows]
+        found = np.empty((len(rows), self.dimension), np.float32)
+        order = np.argsort(shard, kind="stable")
+        for part in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
+            if len(part):
+                found[part] = self._shards[shard[part[0]]][row[part]]
+        return found
+
+
 class VectorStore:
     """Float32 vectors of one space, keyed by text.
 
@@ -22,19 +66,39 @@ class VectorStore:
     """
 
     def __init__(self, space: dict[str, Any]) -> None:
+        import numpy as np
+
         self.folder = cache_root() / "vectors" / fingerprint(space)
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "space.json").exists():
             write_json(self.folder / "space.json", space)
-        self._rows: dict[bytes, tuple[int, int]] = {}
         self._shards: list[NDArray[np.float32]] = []
         self._names: set[str] = set()
-        self._read_new_shards()
+        # Of every vector the sha256 of its text (four words) and where it is, by the first word of the digest.
+        self._digests = np.empty((0, 4), np.uint64)
+        self._places = np.empty((0, 2), np.int64)
+        self._unsorted: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
+        self._open_new()
 
     def get(self, texts: Sequence[str]) -> list["NDArray[np.float32] | None"]:
         """The stored vector of each text, or None."""
-        found = [self._rows.get(_key(text)) for text in texts]
-        return [None if at is None else self._shards[at[0]][at[1]] for at in found]
+        return [None if shard < 0 else self._shards[shard][row] for shard, row in self._locate(texts).tolist()]
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """The distinct texts that have no vector yet."""
+        distinct = list(dict.fromkeys(texts))
+        return [text for text, place in zip(distinct, self._locate(distinct), strict=True) if place[0] < 0]
+
+    def matrix(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of texts that are all stored.
+
+        Raises:
+            KeyError: one is not.
+        """
+        places = self._locate(texts)
+        if (places[:, 0] < 0).any():
+            raise KeyError(texts[int(places[:, 0].argmin())])
+        return Vectors(self._shards, places[:, 0], places[:, 1])
 
     def put(self, texts: Sequence[str], vectors: "NDArray[np.float32]") -> None:
         """Durably add one shard of vectors, shape (len(texts), dimension).
@@ -62,25 +126,48 @@ class VectorStore:
         data = sink.getvalue().to_pybytes()
         with replacing(self.folder / f"{hashlib.sha256(data).hexdigest()}.arrow") as temporary:
             temporary.write_bytes(data)
-        self._read_new_shards()
+        self._open_new()
 
-    def _read_new_shards(self) -> None:
+    def _open_new(self) -> None:
+        """Map the shards that are not mapped yet, other processes' included."""
+        for path in sorted(self.folder.glob("[0-9a-f]*.arrow")):
+            if path.name not in self._names:
+                self._names.add(path.name)
+                self._open(path)
+
+    def _open(self, path: Path) -> None:
+        """Map a shard, or set it aside if it is damaged."""
+        import numpy as np
         import pyarrow as pa
 
-        for path in sorted(self.folder.glob("[0-9a-f]*.arrow")):
-            if path.name in self._names:
-                continue
-            self._names.add(path.name)
-            if sha256_file(path) != path.stem:
-                path.replace(path.with_suffix(".damaged"))
-                continue
-            with pa.memory_map(str(path)) as source:
-                batch = pa.ipc.open_file(source).get_batch(0)
-            shard = len(self._shards)
-            column = batch.column("vector")
-            self._shards.append(column.flatten().to_numpy(zero_copy_only=True).reshape(len(batch), -1))
-            for row, key in enumerate(batch.column("key").to_pylist()):
-                self._rows.setdefault(key, (shard, row))
+        if sha256_file(path) != path.stem:
+            path.replace(path.with_suffix(".damaged"))
+            return
+        with pa.memory_map(str(path)) as source:
+            batch = pa.ipc.open_file(source).get_batch(0)
+        column = batch.column("vector")
+        self._shards.append(column.flatten().to_numpy(zero_copy_only=True).reshape(len(batch), -1))
+        digests = np.frombuffer(batch.column("key").buffers()[1], np.uint64, 4 * len(batch)).reshape(-1, 4)
+        rows = np.arange(len(batch))
+        self._unsorted.append((digests, np.stack([np.full_like(rows, len(self._shards) - 1), rows], axis=1)))
+
+    def _locate(self, texts: Sequence[str]) -> "NDArray[np.int64]":
+        """(shard, row) of each text's vector, (-1, -1) where there is none; shape (len(texts), 2)."""
+        import numpy as np
+
+        if self._unsorted:
+            digests = np.concatenate([self._digests, *(digests for digests, _ in self._unsorted)])
+            places = np.concatenate([self._places, *(places for _, places in self._unsorted)])
+            order = np.argsort(digests[:, 0], kind="stable")  # of two vectors of one text, the first counts
+            self._digests, self._places, self._unsorted = digests[order], places[order], []
+        asked = np.frombuffer(b"".join(map(_key, texts)), np.uint64).reshape(-1, 4)
+        found = np.full((len(texts), 2), -1, np.int64)
+        if len(self._digests) and len(texts):
+            at = np.searchsorted(self._digests[:, 0], asked[:, 0])
+            at[at == len(self._digests)] = 0
+            same = (self._digests[at] == asked).all(axis=1)
+            found[same] = self._places[at[same]]
+        return found
 
 
 def _key(text: str) -> bytes:

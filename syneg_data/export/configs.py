@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.collection import Collection, Document
-from syneg_data.records import Candidate, Example, Generation, Hit, Verdict, schema_of
+from syneg_data.records import Candidate, Example, Generation, Hit, Scored, Verdict, schema_of, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CONFIGS = ("triplet", "n-tuple", "ids", "corpus", "queries", "qrels", "candidates", "generations")
+CONFIGS = ("triplet", "n-tuple", "ids", "corpus", "queries", "qrels", "candidates", "scores", "generations")
 
 
 def training_tables(collection: Collection, examples: Sequence[Example], negatives: int) -> dict[str, "pa.Table"]:
@@ -52,7 +52,8 @@ def collection_tables(
 ) -> dict[str, "pa.Table"]:
     """`corpus` (with the selected synthetic documents, marked), `queries` and `qrels` under BEIR's names.
 
-    A written positive that an example uses is judged as relevant as the least relevant positive of its query.
+    A positive that an example uses and the source does not know (written, or relabelled) is judged as relevant as the
+    least relevant positive of its query.
     """
     import pyarrow as pa
 
@@ -60,7 +61,7 @@ def collection_tables(
     documents = [*collection.documents.values(), *synthetic]
     written = []
     for example in examples:
-        if example.positive_id not in collection.documents:
+        if collection.qrels[example.query_id].get(example.positive_id, 0) <= 0:
             lowest = min(grade for grade in collection.qrels[example.query_id].values() if grade > 0)
             written.append((example.query_id, example.positive_id, lowest))
     corpus = _table(
@@ -105,18 +106,20 @@ def candidate_table(
 
     `stage` is `mine` for what a guard refused, `validate` for what the gate refused, `mix` for what was kept; there
     `reason` is empty for selected rows and `not_selected` for the others. Written positives have the stage `restyle`;
-    `keep` means there that they are still relevant, and `selected` that an example uses them.
+    `keep` means there that they are still relevant, and `selected` that an example uses them. A false negative with the
+    reason `relabelled` is selected where an example has it as its positive.
     """
     import pyarrow as pa
 
     selected = {(e.query_id, doc_id) for e in examples for doc_id in e.negative_ids}
+    taken = {(e.query_id, e.positive_id) for e in examples}
     rows: list[tuple[Any, ...]] = [
         (c.query_id, None, c.doc_id, "mined", _hits(c.sources), None, None, "mine", "duplicate", c.reason, False)
         for c in mined
         if c.reason
     ]
     for v in verdicts:
-        chosen = (v.query_id, v.doc_id) in selected
+        chosen = (v.query_id, v.doc_id) in (taken if v.reason == "relabelled" else selected)
         stage = "mix" if v.verdict == "keep" else "validate"
         reason = v.reason if v.verdict != "keep" else "" if chosen else "not_selected"
         rows.append(
@@ -125,7 +128,6 @@ def candidate_table(
                 stage, v.verdict, reason, chosen,
             )
         )  # fmt: skip
-    taken = {(e.query_id, e.positive_id) for e in examples}
     for v in positives:
         chosen = (v.query_id, v.doc_id) in taken
         reason = v.reason if v.verdict != "keep" else "" if chosen else "not_selected"
@@ -165,6 +167,11 @@ def generation_table(rows: Sequence[Generation]) -> "pa.Table":
         [[{"axis": a.axis, "value": a.value} for a in row.attributes] for row in rows],
     )
     return _table(columns)
+
+
+def score_table(rows: Sequence[Scored]) -> "pa.Table":
+    """`scores`: what every reranker said, raw; verdicts can be worked out anew from these rows alone."""
+    return to_table(rows, Scored)
 
 
 def _hits(sources: Sequence[Hit]) -> list[dict[str, Any]]:

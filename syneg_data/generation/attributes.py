@@ -10,10 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from syneg_data.collection import Collection, normalise
+from syneg_data.engines.chats import as_data, chat
 from syneg_data.engines.protocol import Completion, Request
 from syneg_data.engines.replies import StoredEngine
 from syneg_data.errors import InputError, UnavailableError
-from syneg_data.generation.prompts import as_data, chat, first_words
+from syneg_data.generation.prompts import first_words
 from syneg_data.records import Attribute
 from syneg_data.spec import fingerprint, seed_of
 

@@ -8,11 +8,12 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict
 
 from syneg_data.collection import Collection
+from syneg_data.engines.chats import as_data, chat
 from syneg_data.engines.protocol import Completion, Message, Request
 from syneg_data.engines.replies import StoredEngine
 from syneg_data.errors import UnavailableError
 from syneg_data.generation.assignments import Pair
-from syneg_data.generation.prompts import as_data, attribute_sentences, chat
+from syneg_data.generation.prompts import attribute_sentences
 from syneg_data.generation.reflection import schema_of
 from syneg_data.generation.replies import Judged, parse_reply
 from syneg_data.records import Attribute

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from syneg_data.collection import Collection
 from syneg_data.encoders.bi_encoder import BiEncoder
-from syneg_data.mining import Bm25
-from syneg_data.mining.candidates import mine_query
+from syneg_data.mining import Bm25, Guards
+from syneg_data.mining.candidates import Source, mine_queries
+from syneg_data.mining.guards import find_twins
 from syneg_data.mixing.selection import Material, mix_pairs
 from syneg_data.spec import seed_of
 
@@ -91,11 +92,17 @@ def _random(ground: Ground) -> Chosen:
 
 def _bm25(ground: Ground) -> Chosen:
     real = _without(ground.material.collection, set(ground.corpus))
-    index = Bm25(kind="bm25").open(real, None)
+    guards = Guards(near_duplicate=None).open(real, find_twins(real))
+    most = max((len(real.positives(query_id)) for query_id in real.queries), default=0)
+    # Refused are positives and at most two texts of the query, so that many more make up for them.
+    source = Source("bm25", 0, ground.all + most + 2, Bm25(kind="bm25").open(guards.distinct(), None))
+    passed: dict[str, list[str]] = {query_id: [] for query_id in real.queries}
+    for candidate in mine_queries(list(real.queries), [source], guards):
+        if not candidate.reason:
+            passed[candidate.query_id].append(candidate.doc_id)
     chosen: dict[Pair, tuple[str, ...]] = {}
-    for query_id in real.queries:
-        found = mine_query(real, query_id, [("bm25", ground.all, index)])
-        top = tuple(candidate.doc_id for candidate in found if not candidate.reason)[: ground.all]
+    for query_id, found in passed.items():
+        top = tuple(found[: ground.all])
         if len(top) == ground.all:
             chosen |= {(query_id, positive_id): top for positive_id in real.positives(query_id)}
     return chosen

@@ -11,14 +11,16 @@ from syneg_data.collection import Collection, sample_order
 from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
+from syneg_data.gating import validate
 from syneg_data.inputs import resolve_models
 from syneg_data.judge.arms import ARMS, Arm, Chosen, Ground, Pair
 from syneg_data.judge.shortcuts import Probe, probe_pairs
+from syneg_data.line import Line
 from syneg_data.mixing.selection import Material
 from syneg_data.recipe import Comparison, RecipeFile
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
-from syneg_data.stages import Line, generate, load, mine, validate
+from syneg_data.stages import generate, load, mine
 from syneg_data.training import Training
 from syneg_data.training.trainer import Examples, load_model
 from syneg_data.workspace import Workspace
@@ -186,10 +188,10 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
     """
     recipe = line.file.recipe
     with line.workspace.locked():
-        candidates, mine_key = mine(line, collection)
+        candidates, _, mine_key = mine(line, collection)
         written = generate(line, collection, candidates, mine_key)
         judged = validate(line, collection, candidates, written, mine_key)
-    kept = [verdict for verdict in judged.verdicts if verdict.verdict == "keep"]
+    kept = judged.kept()
     whole = collection.with_documents(written.documents())
     mixing = recipe.mixing
     synthetic = mixing.synthetic if mixing.kind == "hybrid" else 0

@@ -1,60 +1,44 @@
-"""From ranked lists to candidates: the guards, the union over miners, and a reason for everything refused."""
+"""From ranked lists to candidates: the window of ranks, the guards, and the union over miners."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from syneg_data.collection import Collection, normalise
-from syneg_data.ranking import Index
+from syneg_data.mining.guards import OpenGuards
+from syneg_data.ranking import Index, Ranked
 from syneg_data.records import Candidate, Hit
 
 
-def mine_query(collection: Collection, query_id: str, indexes: Sequence[tuple[str, int, Index]]) -> list[Candidate]:
-    """Candidates of one query, kept ones and refused ones, by (best rank, doc_id).
+@dataclass(frozen=True)
+class Source:
+    """A miner at work: its name in the rows, its window of ranks, and its index."""
 
-    Each miner's list is walked from the top until `depth` documents pass the guards; whatever was seen on the way is
-    a row. Refused are positives, documents with the text of a positive, and documents with the text of the query.
+    name: str
+    skip: int
+    depth: int
+    index: Index
 
-    Args:
-        collection: where texts and judgements are.
-        query_id: the query.
-        indexes: (source name, depth, index) of every miner.
+
+def mine_queries(query_ids: Sequence[str], sources: Sequence[Source], guards: OpenGuards) -> list[Candidate]:
+    """Candidates of queries, kept ones and refused ones, query by query, each query's by (best rank, doc_id).
+
+    A window of a miner's ranks is cut out first (`skip` at the top, then `depth`); the guards then look at what is in
+    it. So ranks are those of the search, positives counted, and no filter can move the window.
     """
-    query = collection.queries[query_id]
-    positives = set(collection.positives(query_id))
-    positive_texts = {normalise(collection.text(doc_id)) for doc_id in positives}
-    query_text = normalise(query)
-    hits: dict[str, list[Hit]] = {}
-    reasons: dict[str, str] = {}
+    lists = {source.name: source.index.search(query_ids, source.skip + source.depth) for source in sources}
+    skips = {source.name: source.skip for source in sources}
+    found: list[Candidate] = []
+    for i, query_id in enumerate(query_ids):
+        found += unite(query_id, {name: ranked[i] for name, ranked in lists.items()}, skips, guards)
+    return found
 
-    def reason(doc_id: str) -> str:
-        if doc_id in positives:
-            return "positive"
-        text = normalise(collection.text(doc_id))
-        if text in positive_texts:
-            return "text_of_positive"
-        document = collection.documents[doc_id]
-        return "text_of_query" if query_text in (text, normalise(document.text)) else ""
 
-    for name, depth, index in indexes:
-        for rank, (doc_id, score) in enumerate(_walk(index, query, depth, reason, reasons), start=1):
-            hits.setdefault(doc_id, []).append(Hit(name, rank, score))
+def unite(query_id: str, lists: Mapping[str, Ranked], skips: Mapping[str, int], guards: OpenGuards) -> list[Candidate]:
+    """One candidate per document of one query's lists, with every source's rank and score."""
+    hits: dict[str, tuple[Hit, ...]] = {}
+    for name, ranked in lists.items():
+        skip = skips[name]
+        for rank, (doc_id, score) in enumerate(ranked[skip:], start=skip + 1):
+            hits[doc_id] = (*hits.get(doc_id, ()), Hit(name, rank, score))
     order = sorted(hits, key=lambda doc_id: (min(hit.rank for hit in hits[doc_id]), doc_id))
-    return [Candidate(query_id, doc_id, tuple(hits[doc_id]), reasons[doc_id]) for doc_id in order]
-
-
-def _walk(
-    index: Index, query: str, depth: int, reason: Callable[[str], str], reasons: dict[str, str]
-) -> list[tuple[str, float]]:
-    """The top of a ranked list, just long enough to hold `depth` documents that no guard refuses."""
-    k = depth + 8
-    while True:
-        ranked = index.search(query, k)
-        kept = 0
-        for position, (doc_id, _) in enumerate(ranked, start=1):
-            if doc_id not in reasons:
-                reasons[doc_id] = reason(doc_id)
-            kept += not reasons[doc_id]
-            if kept == depth:
-                return ranked[:position]
-        if len(ranked) < k:
-            return ranked
-        k *= 2
+    reason = guards.of_query(query_id).reason
+    return [Candidate(query_id, doc_id, hits[doc_id], reason(doc_id)) for doc_id in order]

@@ -26,6 +26,7 @@ _DESCRIPTIONS = {
     "queries": "the queries",
     "qrels": "the relevance judgements",
     "candidates": "every candidate ever seen, with scores, verdict and reason",
+    "scores": "what every reranker said of every document, raw",
     "generations": "every reply of the generator, kept or not",
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from syneg_data.collection import Collection
 from syneg_data.generation.replies import FAILED
-from syneg_data.records import Candidate, Example, Generation, Verdict
+from syneg_data.records import Candidate, Example, Generation, Twin, Verdict
 
 
 def load_entry(collection: Collection) -> dict[str, Any]:
@@ -39,6 +39,41 @@ def restyle_entry(final: Sequence[Generation], verdicts: Sequence[Verdict] | Non
     if verdicts is not None:
         entry["relevance"] = validate_entry(verdicts)
     return entry
+
+
+def mining_facts(
+    collection: Collection, candidates: Sequence[Candidate], twins: Sequence[Twin], kept: Sequence[Verdict]
+) -> dict[str, Any]:
+    """What mining saw: texts under several ids, what each source brought, and negatives that answer other queries.
+
+    Args:
+        collection: corpus and judgements.
+        candidates: from mine.
+        twins: from mine.
+        kept: what the gate kept.
+    """
+    sources: dict[str, dict[str, int]] = {}
+    queries = {(hit.source, candidate.query_id) for candidate in candidates for hit in candidate.sources}
+    for candidate in candidates:
+        for hit in candidate.sources:
+            entry = sources.setdefault(hit.source, {"found": 0, "refused": 0, "found_by_no_other": 0})
+            entry["found"] += 1
+            entry["refused"] += bool(candidate.reason)
+            entry["found_by_no_other"] += len(candidate.sources) == 1
+    for name, entry in sources.items():
+        entry["queries_without"] = len(collection.queries) - sum(source == name for source, _ in queries)
+    owners: dict[str, list[str]] = {}
+    for query_id, positive_id in collection.pairs():
+        owners.setdefault(positive_id, []).append(query_id)
+    mined = [verdict for verdict in kept if verdict.origin == "mined"]
+    others = sum(any(q != verdict.query_id for q in owners.get(verdict.doc_id, ())) for verdict in mined)
+    return {
+        "documents": len(collection.documents),
+        "same_text": sum(twin.same_as is not None for twin in twins),
+        "without_text": sum(twin.same_as is None for twin in twins),
+        "sources": dict(sorted(sources.items())),
+        "positives_of_other_queries": {"count": others, "share": round(others / len(mined), 4) if mined else None},
+    }
 
 
 def validate_entry(verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -85,8 +120,12 @@ def tokens_entry(rows: Iterable[Generation], final: Sequence[Generation]) -> dic
     }
 
 
-def check_balance(stages: Mapping[str, Any]) -> None:
+def check_balance(stages: Mapping[str, Any], relabelled: int = 0) -> None:
     """Insist that nothing disappeared between stages.
+
+    Args:
+        stages: of the report.
+        relabelled: false negatives that mixing got as positives: a pair more each.
 
     Raises:
         AssertionError: rows are missing or counted twice; a bug, never the user's fault.
@@ -101,7 +140,7 @@ def check_balance(stages: Mapping[str, Any]) -> None:
         assert stages["restyle"]["relevance"]["in"] == kept("restyle"), f"the gate lost written positives: {stages}"
     if "mix" in stages:
         assert stages["mix"]["in"] == kept("validate"), f"mixing lost candidates: {stages}"
-        assert stages["mix"]["pairs"]["in"] == kept("load"), f"mixing lost pairs: {stages}"
+        assert stages["mix"]["pairs"]["in"] == kept("load") + relabelled, f"mixing lost pairs: {stages}"
 
 
 def origins(examples: Sequence[Example]) -> list[dict[str, Any]]:

@@ -1,9 +1,7 @@
 """The BEIR layout: corpus.jsonl, queries.jsonl (either gzipped) and qrels/<split>.tsv, read strictly."""
 
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -14,12 +12,11 @@ from syneg_data.collection import Collection, Document, sample_order
 from syneg_data.durable import sha256_file
 from syneg_data.errors import InputError
 from syneg_data.licenses import License
+from syneg_data.lines import fail, numbered_lines, shown
 from syneg_data.references import ExistingPath
 from syneg_data.spec import Spec, fingerprint
 
 _TYPES = {str: "text", dict: "an object", list: "a list", int: "a number", float: "a number", bool: "a boolean"}
-
-_LONGEST_LINE = 64 << 20  # bytes; a compressed file can hold lines that memory cannot
 
 
 class Beir(Spec):
@@ -47,7 +44,7 @@ class Beir(Spec):
         digest = sha256_file(corpus_path)
         documents = {row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in _rows(corpus_path)}
         if not documents:
-            raise InputError(f"{_shown(corpus_path)}: the corpus is empty; it needs one JSON object per line")
+            raise InputError(f"{shown(corpus_path)}: the corpus is empty; it needs one JSON object per line")
         _refuse_changed(corpus_path, digest)
         return self._read(self.split, documents, digest, seed, limit)
 
@@ -90,16 +87,16 @@ class Beir(Spec):
         has_dev = (folder / "qrels" / "dev.tsv").exists()
         if split in ("train", "dev") and self.dev > 0:
             if has_dev:
-                raise InputError(f"{_shown(folder)}/qrels/dev.tsv exists; remove source.dev, which would cut another")
+                raise InputError(f"{shown(folder)}/qrels/dev.tsv exists; remove source.dev, which would cut another")
             return _existing(folder / "qrels" / "train.tsv"), split
         if split == "dev" and not has_dev:
-            raise InputError(f"{_shown(path)}: no such file; set source.dev (such as 0.1) to cut dev from train")
+            raise InputError(f"{shown(path)}: no such file; set source.dev (such as 0.1) to cut dev from train")
         return _existing(path), None
 
 
 def _refuse_changed(path: Path, digest: str) -> None:
     if sha256_file(path) != digest:
-        raise InputError(f"{_shown(path)}: changed while it was being read; run again when it is at rest")
+        raise InputError(f"{shown(path)}: changed while it was being read; run again when it is at rest")
 
 
 def _select(
@@ -135,7 +132,7 @@ def _select(
     digest = fingerprint("beir", files, list(queries), kept)
     collection = Collection(documents, queries, kept, digest, {k: n for k, n in rejected.items() if n})
     if not collection.pairs():
-        raise InputError(f"{_shown(qrels_path)}: no query has a relevant document (a score above 0) with text")
+        raise InputError(f"{shown(qrels_path)}: no query has a relevant document (a score above 0) with text")
     return collection
 
 
@@ -148,54 +145,37 @@ def _layout_file(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    raise InputError(f"{_shown(folder)}: no {name} or {name}.gz; the BEIR layout needs it")
+    raise InputError(f"{shown(folder)}: no {name} or {name}.gz; the BEIR layout needs it")
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
         splits = ", ".join(sorted(p.stem for p in path.parent.glob("*.tsv"))) or "none"
-        raise InputError(f"{_shown(path)}: no such file; splits there: {splits}")
+        raise InputError(f"{shown(path)}: no such file; splits there: {splits}")
     return path
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines, split at line feeds only (U+2028 is text), without a byte order mark or a carriage return."""
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
-            for number, raw in enumerate(iter(lambda: handle.readline(_LONGEST_LINE + 1), b""), start=1):
-                if len(raw) > _LONGEST_LINE:
-                    _fail(path, number, f"longer than {_LONGEST_LINE >> 20} MiB", "split the document")
-                data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-                try:
-                    text = data.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    _fail(path, number, f"not UTF-8 (byte {error.start})", "convert the file to UTF-8")
-                yield number, text.rstrip("\n").rstrip("\r")
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{_shown(path)}: broken gzip ({error}); fetch or compress the file again") from error
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     """Validated `_id`, `title`, `text` of every line."""
     first_seen: dict[str, int] = {}
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         if not line.strip():
             continue
         row = _parse(path, number, line)
         for name in ("_id", "text"):
             if name not in row:
-                _fail(path, number, f"no '{name}'", "every line needs '_id' and 'text'")
+                fail(path, number, f"no '{name}'", "every line needs '_id' and 'text'")
         for name in ("_id", "title", "text"):
             value = row.get(name, "")
             if not isinstance(value, str):
-                _fail(path, number, f"'{name}' is {_TYPES.get(type(value), 'null')}", "it must be text in quotes")
+                fail(path, number, f"'{name}' is {_TYPES.get(type(value), 'null')}", "it must be text in quotes")
             if any("\ud800" <= char <= "\udfff" for char in value):
-                _fail(path, number, f"'{name}' holds a lone surrogate", "remove the broken \\u escape")
+                fail(path, number, f"'{name}' holds a lone surrogate", "remove the broken \\u escape")
         doc_id = row["_id"]
         if not doc_id or any(char in doc_id for char in "\t\r\n\0"):
-            _fail(path, number, f"id {doc_id!r} is empty or holds a tab or line break", "choose another id")
+            fail(path, number, f"id {doc_id!r} is empty or holds a tab or line break", "choose another id")
         if doc_id in first_seen:
-            _fail(path, number, f"duplicate id {doc_id!r}, first in line {first_seen[doc_id]}", "ids must be unique")
+            fail(path, number, f"duplicate id {doc_id!r}, first in line {first_seen[doc_id]}", "ids must be unique")
         first_seen[doc_id] = number
         yield {"_id": doc_id, "title": row.get("title", ""), "text": row["text"]}
 
@@ -204,11 +184,11 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except RecursionError:
-        _fail(path, number, "JSON nested too deeply", "a line is one flat object")
+        fail(path, number, "JSON nested too deeply", "a line is one flat object")
     except ValueError as error:
-        _fail(path, number, f"broken JSON ({error})", "mend or remove the line")
+        fail(path, number, f"broken JSON ({error})", "mend or remove the line")
     if not isinstance(row, dict):
-        _fail(path, number, f"the line is {_TYPES.get(type(row), 'null')}, not an object", "one JSON object per line")
+        fail(path, number, f"the line is {_TYPES.get(type(row), 'null')}, not an object", "one JSON object per line")
     return row
 
 
@@ -226,25 +206,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _qrels(path: Path, documents: Mapping[str, Document], texts: dict[str, str]) -> dict[str, dict[str, int]]:
     """query_id -> {doc_id: grade} from `query-id<TAB>corpus-id<TAB>score` with a header line."""
     qrels: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         fields = line.split("\t")
         if number == 1:
             if [field.strip().lower() for field in fields] != ["query-id", "corpus-id", "score"]:
-                _fail(path, 1, f"header is {line!r}", "the first line must be query-id, corpus-id, score with tabs")
+                fail(path, 1, f"header is {line!r}", "the first line must be query-id, corpus-id, score with tabs")
             continue
         if not line.strip():
             continue
         if len(fields) != 3:
-            _fail(path, number, f"{len(fields)} fields, not 3", "write query-id, corpus-id, score separated by tabs")
+            fail(path, number, f"{len(fields)} fields, not 3", "write query-id, corpus-id, score separated by tabs")
         query_id, doc_id, score = fields
         grade = _grade(path, number, score)
         if query_id not in texts:
-            _fail(path, number, f"query {query_id!r} is not in the queries file", "add the query or remove the line")
+            fail(path, number, f"query {query_id!r} is not in the queries file", "add the query or remove the line")
         if doc_id not in documents:
-            _fail(path, number, f"document {doc_id!r} is not in the corpus", "add the document or remove the line")
+            fail(path, number, f"document {doc_id!r} is not in the corpus", "add the document or remove the line")
         grades = qrels.setdefault(query_id, {})
         if grades.get(doc_id, grade) != grade:
-            _fail(path, number, f"{query_id!r}, {doc_id!r} was {grades[doc_id]} before", "keep one of the two lines")
+            fail(path, number, f"{query_id!r}, {doc_id!r} was {grades[doc_id]} before", "keep one of the two lines")
         grades[doc_id] = grade
     return qrels
 
@@ -256,16 +236,4 @@ def _grade(path: Path, number: int, score: str) -> int:
             return int(value)
     except (ValueError, OverflowError):
         pass
-    _fail(path, number, f"score {score!r} is not a whole number", "grades are whole numbers; above 0 is relevant")
-
-
-def _fail(path: Path, number: int, what: str, mend: str) -> NoReturn:
-    raise InputError(f"{_shown(path)}:{number}: {what}; {mend}")
-
-
-def _shown(path: Path) -> str:
-    """The path as a person would write it from here."""
-    try:
-        return path.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return str(path)
+    fail(path, number, f"score {score!r} is not a whole number", "grades are whole numbers; above 0 is relevant")

@@ -5,17 +5,25 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syneg_data.spec import Spec
+from syneg_data.validation.llm import LlmReranker
 from syneg_data.validation.rerankers import BiEncoderReranker, CrossEncoderReranker
-from syneg_data.validation.rules import Absolute, Relative
+from syneg_data.validation.rules import Absolute, Calibrated, Percentile, Relative
 
-Reranker = Annotated[BiEncoderReranker | CrossEncoderReranker, Field(discriminator="kind")]
-Rule = Annotated[Relative | Absolute, Field(discriminator="kind")]
+Reranker = Annotated[BiEncoderReranker | CrossEncoderReranker | LlmReranker, Field(discriminator="kind")]
+Rule = Annotated[Calibrated | Relative | Absolute | Percentile, Field(discriminator="kind")]
 
 
 class Floor(Spec):
     """What counts as too easy: not above the 95th percentile of random documents for the same query."""
 
     sample: int = Field(100, ge=20, description="random documents that every query is compared with")
+
+
+class Review(Spec):
+    """A second opinion on a sample of what was kept and refused, for an estimate of the false negatives left."""
+
+    reranker: Reranker = Field(description="who judges; one that is not in the gate")
+    sample: int = Field(200, ge=20, description="candidates that it judges")
 
 
 class Validation(Spec):
@@ -25,17 +33,38 @@ class Validation(Spec):
     agree: Literal["any", "all", "mean"] = Field(
         "any", description="whether a false negative needs any reranker's word, all of them, or their mean score"
     )
-    rule: Rule = Field(default=Relative(kind="relative"), description="what counts as a false negative")
+    rule: Rule = Field(default=Calibrated(kind="calibrated"), description="what counts as a false negative")
+    ambiguous: Literal["drop", "keep", "llm"] = Field(
+        "drop",
+        description="what becomes of a candidate in the rule's band of doubt; `llm`: the llm reranker, which then "
+        "judges nothing else, decides",
+    )
+    false_negative: Literal["drop", "relabel"] = Field(
+        "drop", description="what becomes of a false negative; `relabel`: it is trained on as a positive of its query"
+    )
     floor: Floor = Field(default=Floor(), description="what counts as too easy")
+    review: Review | None = Field(None, description="a second opinion on a sample; left out: none")
+
+    def panel(self) -> list[int]:
+        """Positions of the rerankers that judge every candidate."""
+        return [i for i, r in enumerate(self.rerankers) if not (self.ambiguous == "llm" and r.kind == "llm")]
+
+    def second(self) -> int | None:
+        """Position of the reranker that decides about ambiguous candidates only."""
+        return next((i for i, r in enumerate(self.rerankers) if self.ambiguous == "llm" and r.kind == "llm"), None)
 
 
 __all__ = [
     "Absolute",
     "BiEncoderReranker",
+    "Calibrated",
     "CrossEncoderReranker",
     "Floor",
+    "LlmReranker",
+    "Percentile",
     "Relative",
     "Reranker",
+    "Review",
     "Rule",
     "Validation",
 ]

@@ -1,18 +1,15 @@
-"""The gate: scores in, verdicts out. Pure but for the judges it is handed."""
+"""The gate: scores in, verdicts out. Pure."""
 
 import math
-import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syneg_data.collection import Collection, normalise
-from syneg_data.records import Hit, Score, Verdict
-from syneg_data.spec import seed_of
-from syneg_data.validation import Rule, Validation
-from syneg_data.validation.rerankers import Judge
+from syneg_data.records import Hit, Score, Scored, Verdict
+from syneg_data.validation import Validation
+from syneg_data.validation.rules import Bar, Evidence
 
-PERCENTILE = 0.95
-_DECIMALS = 5  # scores are rounded before they are compared or stored
+DECIMALS = 5  # scores are rounded before they are compared or stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,94 +28,98 @@ class Subject:
     verdict: str = ""
 
 
+class Scores:
+    """Scored rows, found by reranker, query and document."""
+
+    def __init__(self, rows: Iterable[Scored]) -> None:
+        """Args: rows of the roles candidate, positive and floor."""
+        self._scores: dict[str, dict[tuple[str, str], float]] = {}
+        self.positives: dict[str, list[str]] = {}
+        self.floors: dict[str, float] = {}
+        for row in rows:
+            if row.role == "floor":
+                self.floors[row.query_id] = row.score
+            elif row.role in ("candidate", "positive") and row.doc_id is not None:
+                known = self._scores.setdefault(row.query_id, {})
+                if row.role == "positive" and (row.reranker, row.doc_id) not in known:
+                    ids = self.positives.setdefault(row.query_id, [])
+                    if row.doc_id not in ids:
+                        ids.append(row.doc_id)
+                known[row.reranker, row.doc_id] = row.score
+
+    def of(self, reranker: str, query_id: str, doc_id: str) -> float:
+        """One score."""
+        return self._scores[query_id][reranker, doc_id]
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Everything a verdict depends on.
+    """Everything a verdict depends on besides scores.
 
     Attributes:
         spec: the validation section.
-        judges: one per reranker of the spec, in its order.
-        floor_ids: the random documents that `too_easy` is measured against.
+        bars: reranker -> its fitted rule, of those that judge every candidate.
+        cheapest: the one of them whose random documents are what `too_easy` is measured against.
     """
 
     spec: Validation
-    judges: tuple[Judge, ...]
-    floor_ids: tuple[str, ...]
+    bars: Mapping[str, Bar]
+    cheapest: str
 
-    def verdicts(self, collection: Collection, subjects: Sequence[Subject]) -> list[Verdict]:
-        """A verdict for each subject, in the same order.
-
-        Args:
-            collection: holds the texts of all subjects, synthetic ones included.
-            subjects: candidates of any number of queries.
-        """
-        query_ids = list(dict.fromkeys(subject.query_id for subject in subjects))
-        pending = [subject for subject in subjects if not subject.refused]
-        wanted: dict[tuple[str, str], None] = dict.fromkeys((s.query_id, s.doc_id) for s in pending)
-        wanted |= dict.fromkeys((q, doc_id) for q in query_ids for doc_id in collection.positives(q))
-        cheapest = min(range(len(self.judges)), key=lambda i: (self.spec.rerankers[i].cost, i))
-        tables = []
-        for i, judge in enumerate(self.judges):
-            pairs = list(wanted)
-            if i == cheapest:
-                pairs += [(q, d) for q in query_ids for d in self.floor_ids if (q, d) not in wanted]
-            texts = [(collection.queries[q], collection.text(d)) for q, d in pairs]
-            tables.append(dict(zip(pairs, (round(s, _DECIMALS) for s in judge.score(texts)), strict=True)))
-        floors = {q: self._floor(collection, tables[cheapest], q) for q in query_ids}
-        return [
-            _row(subject, None, None, (), subject.verdict, subject.refused)
-            if subject.refused
-            else self._verdict(collection, tables, cheapest, floors, subject)
-            for subject in subjects
-        ]
-
-    def _floor(self, collection: Collection, scores: dict[tuple[str, str], float], query_id: str) -> float:
-        """The 95th percentile (nearest rank) of the random documents that are not the query's positives."""
-        positives = set(collection.positives(query_id))
-        values = sorted(scores[query_id, doc_id] for doc_id in self.floor_ids if doc_id not in positives)
-        if any(math.isnan(value) for value in values):
-            return math.nan
-        return values[math.ceil(PERCENTILE * len(values)) - 1] if values else -math.inf
-
-    def _verdict(
-        self,
-        collection: Collection,
-        tables: Sequence[dict[tuple[str, str], float]],
-        cheapest: int,
-        floors: dict[str, float],
-        subject: Subject,
-    ) -> Verdict:
-        query_id, rule = subject.query_id, self.spec.rule
-        scores = []
-        for reranker, table in zip(self.spec.rerankers, tables, strict=True):
-            positives = {doc_id: table[query_id, doc_id] for doc_id in collection.positives(query_id)}
-            reference = rule.reference(positives, subject.positive_id)
-            scores.append(Score(reranker.name, table[query_id, subject.doc_id], round(reference, _DECIMALS)))
-        if any(math.isnan(table[query_id, d]) for table in tables for d in collection.positives(query_id)) or not all(
-            math.isfinite(s.relevance) and math.isfinite(s.positive_relevance) for s in scores
-        ):
-            return _row(subject, None, None, (), "failed", "score_not_finite")
-        if not math.isfinite(floors[query_id]) and self.floor_ids:
+    def verdict(self, subject: Subject, scores: Scores) -> Verdict:
+        """The verdict on one candidate."""
+        if subject.refused:
+            return _row(subject, None, None, (), subject.verdict, subject.refused)
+        query_id, found = subject.query_id, []
+        for name, bar in self.bars.items():
+            positives = {d: bar.relevance(scores.of(name, query_id, d)) for d in scores.positives[query_id]}
+            relevance = bar.relevance(scores.of(name, query_id, subject.doc_id))
+            if not all(map(math.isfinite, (relevance, *positives.values()))):
+                return _row(subject, None, None, (), "failed", "score_not_finite")
+            reference = bar.reference(positives, subject.positive_id)
+            found.append(Score(name, round(relevance, DECIMALS), round(reference, DECIMALS)))
+        floor = scores.floors[query_id]
+        if math.isnan(floor):
             return _row(subject, None, None, (), "failed", "floor_not_finite")
-        decisive = self._decisive(scores)
-        found = (decisive.relevance, decisive.positive_relevance, tuple(scores))
-        if round(decisive.relevance - rule.threshold(decisive.positive_relevance), 9) > 0:
-            return _row(subject, *found, "false_negative", "above_threshold")
-        if tables[cheapest][query_id, subject.doc_id] <= floors[query_id]:
-            return _row(subject, *found, "too_easy", "within_random")
-        return _row(subject, *found, "keep", "")
+        decisive, over, doubt = self._decide(found)
+        result = (decisive.relevance, decisive.positive_relevance, tuple(found))
+        if over > 0:
+            return _row(subject, *result, "false_negative", "above_threshold")
+        if doubt > 0:
+            return _row(subject, *result, "ambiguous", "near_threshold")
+        if scores.of(self.cheapest, query_id, subject.doc_id) <= floor:
+            return _row(subject, *result, "too_easy", "within_random")
+        return _row(subject, *result, "keep", "")
 
-    def _decisive(self, scores: Sequence[Score]) -> Score:
-        """The score that decides: with `any` the one furthest above its threshold, with `all` the one least above."""
+    def is_relevant(self, verdict: Verdict) -> bool:
+        """Whether every reranker finds a document as relevant as a positive has to be, whatever `agree` says."""
+        return all(self._over(score) > 0 for score in verdict.scores)
+
+    def _decide(self, scores: Sequence[Score]) -> tuple[Score, float, float]:
+        """The score that decides, how far it is above its threshold, and how far above where doubt begins.
+
+        With `any` it is the one furthest above its threshold, with `all` the one least above.
+        """
         if self.spec.agree == "mean":
             n = len(scores)
-            return Score(
+            mean = Score(
                 "mean",
-                round(sum(s.relevance for s in scores) / n, _DECIMALS),
-                round(sum(s.positive_relevance for s in scores) / n, _DECIMALS),
+                round(sum(s.relevance for s in scores) / n, DECIMALS),
+                round(sum(s.positive_relevance for s in scores) / n, DECIMALS),
             )
+            return mean, _rounded(sum(map(self._over, scores)) / n), _rounded(sum(map(self._doubt, scores)) / n)
         pick = max if self.spec.agree == "any" else min
-        return pick(scores, key=lambda s: s.relevance - self.spec.rule.threshold(s.positive_relevance))
+        return pick(scores, key=self._over), pick(map(self._over, scores)), pick(map(self._doubt, scores))
+
+    def _over(self, score: Score) -> float:
+        return _rounded(score.relevance - self.bars[score.reranker].threshold(score.positive_relevance))
+
+    def _doubt(self, score: Score) -> float:
+        return _rounded(score.relevance - self.bars[score.reranker].doubtful(score.positive_relevance))
+
+
+def _rounded(value: float) -> float:
+    return round(value, 9)
 
 
 def _row(
@@ -135,7 +136,24 @@ def _row(
     )  # fmt: skip
 
 
-def as_positive(verdict: Verdict, rule: Rule) -> Verdict:
+def evidence_of(rows: Iterable[Scored], mined: Iterable[tuple[str, str]], bounded: bool) -> Evidence:
+    """What one reranker's rows say of documents whose relevance is known, or all but known.
+
+    Args:
+        rows: of one reranker.
+        mined: (query_id, doc_id) of the mined candidates; what a model wrote is no evidence.
+        bounded: whether its scores are probabilities.
+    """
+    known = set(mined)
+    parts: dict[str, list[float]] = {"positive": [], "candidate": [], "random": []}
+    for row in rows:
+        wanted = row.role in parts and (row.role != "candidate" or (row.query_id, row.doc_id) in known)
+        if wanted and math.isfinite(row.score):
+            parts[row.role].append(row.score)
+    return Evidence(tuple(parts["positive"]), tuple(parts["candidate"]), tuple(parts["random"]), bounded)
+
+
+def as_positive(verdict: Verdict, gate: Gate) -> Verdict:
     """The gate's word on a written positive: kept if every reranker finds it as relevant as the rule asks.
 
     What would be a false negative among negatives is a positive here; the stricter reading is taken, whatever `agree`
@@ -143,15 +161,33 @@ def as_positive(verdict: Verdict, rule: Rule) -> Verdict:
     """
     if verdict.verdict in ("duplicate", "failed") or not verdict.scores:
         return verdict
-    if all(round(s.relevance - rule.threshold(s.positive_relevance), 9) > 0 for s in verdict.scores):
+    if gate.is_relevant(verdict):
         return replace(verdict, verdict="keep", reason="")
     return replace(verdict, verdict="too_easy", reason="less_relevant")
 
 
-def floor_sample(collection: Collection, size: int, seed: int) -> tuple[str, ...]:
-    """Random documents of the corpus, the same for all queries: encoding them anew for each would cost the corpus."""
-    doc_ids = sorted(collection.documents)
-    return tuple(sorted(random.Random(seed_of("floor", seed)).sample(doc_ids, min(size, len(doc_ids)))))
+def settle(verdict: Verdict, spec: Validation, second: Mapping[tuple[str, str], float]) -> Verdict:
+    """What becomes of an ambiguous candidate and of a false negative, as the recipe has it.
+
+    Args:
+        verdict: from the gate.
+        spec: the validation section.
+        second: (query_id, doc_id) -> the llm reranker's score, of those that it was asked about.
+    """
+    if verdict.verdict == "ambiguous":
+        if spec.ambiguous == "keep":
+            return replace(verdict, verdict="keep")
+        score = second.get((verdict.query_id, verdict.doc_id))
+        if score is None:
+            return verdict
+        if math.isnan(score):
+            return replace(verdict, verdict="failed", reason="score_not_finite")
+        if score <= 0.5:
+            return replace(verdict, verdict="keep")
+        verdict = replace(verdict, verdict="false_negative", reason="llm_relevant")
+    if verdict.verdict == "false_negative" and spec.false_negative == "relabel":
+        return replace(verdict, reason="relabelled")
+    return verdict
 
 
 def mark_duplicates(collection: Collection, synthetic: Sequence[Subject], texts: dict[str, str]) -> list[Subject]:

@@ -1,12 +1,14 @@
 """Rerankers: who judges the relevance of (query, document) pairs."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.encoders.cross_encoder import CrossEncoder
+from syneg_data.encoders.networks import NUMBERS, Backend, Number
+from syneg_data.execution import Progress
 from syneg_data.references import Model, Resolved
 from syneg_data.spec import RUNTIME, Spec
 
@@ -14,8 +16,14 @@ from syneg_data.spec import RUNTIME, Spec
 class Judge(Protocol):
     """A reranker that is ready to score; models are loaded when a score is missing from the stores."""
 
+    def prepare(self, pairs: Sequence[tuple[str, str]], progress: Progress) -> None:
+        """Have whatever `score` needs for these pairs in the stores, in the order that is fastest."""
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """Relevance of each (query text, document text); higher is more relevant."""
+        """Relevance of each (query text, document text); higher is more relevant, NaN where there is none."""
+
+    def words(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Why, in the reranker's own words; empty for one that has none."""
 
 
 class BiEncoderReranker(Spec):
@@ -28,10 +36,17 @@ class BiEncoderReranker(Spec):
     batch_size: Annotated[int, RUNTIME] = Field(32, ge=1, description="texts encoded at once")
     allow_same_model: bool = Field(False, description="accept the model that also mined the candidates")
     cost: ClassVar[int] = 1
+    bounded: ClassVar[bool] = False
+    absolute: ClassVar[float | None] = None
 
-    def open(self, model: Resolved) -> Judge:
+    def model_reference(self) -> Model:
+        """The bi-encoder."""
+        return self.model
+
+    def open(self, model: Resolved | None) -> Judge:
         """A judge behind the vector store."""
-        return _CosineJudge(BiEncoder(model, self.max_length, self.batch_size))
+        assert model is not None
+        return CosineJudge(BiEncoder(model, self.max_length, self.batch_size))
 
 
 class CrossEncoderReranker(Spec):
@@ -41,20 +56,49 @@ class CrossEncoderReranker(Spec):
     name: str = Field("cross_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
     model: Model = Field(description="a sentence-transformers cross-encoder with one output")
     max_length: int = Field(512, ge=8, description="tokens of query and document together that the model reads")
-    batch_size: Annotated[int, RUNTIME] = Field(32, ge=1, description="pairs scored at once")
+    backend: Backend = Field("torch", description="what runs it; onnx and openvino need an extra, and suit CPUs")
+    dtype: Number = Field(
+        "float32",
+        description="number format: int8 with onnx, where a sample shows that verdicts agree; bfloat16 with the others",
+    )
+    batch_tokens: Annotated[int, RUNTIME] = Field(4096, ge=64, description="tokens scored at once, padding included")
     allow_same_model: bool = Field(False, description="accept the model that also mined the candidates")
     cost: ClassVar[int] = 10
+    bounded: ClassVar[bool] = True
+    absolute: ClassVar[float | None] = None
 
-    def open(self, model: Resolved) -> Judge:
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.dtype not in NUMBERS[self.backend]:
+            raise ValueError(
+                f"dtype {self.dtype} is not to be had with backend {self.backend}, which offers "
+                f"{' and '.join(NUMBERS[self.backend])}; change one of the two"
+            )
+        return self
+
+    def model_reference(self) -> Model:
+        """The cross-encoder."""
+        return self.model
+
+    def open(self, model: Resolved | None) -> Judge:
         """A judge behind the score store."""
-        return CrossEncoder(model, self.max_length, self.batch_size)
+        assert model is not None
+        return PairJudge(CrossEncoder(model, self.max_length, self.batch_tokens, self.backend, self.dtype))
 
 
-class _CosineJudge:
+class CosineJudge:
+    """A bi-encoder as a judge."""
+
     def __init__(self, encoder: BiEncoder) -> None:
         self._encoder = encoder
 
+    def prepare(self, pairs: Sequence[tuple[str, str]], progress: Progress) -> None:
+        """Encode what has no vector yet."""
+        self._encoder.fill([query for query, _ in pairs], "query")
+        self._encoder.fill([text for _, text in pairs], "document", progress)
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Cosines; NaN where a vector is not finite."""
         import numpy as np
 
         if not pairs:
@@ -66,3 +110,26 @@ class _CosineJudge:
         left = self._encoder.encode(queries, "query").astype(np.float64)[[query_rows[query] for query, _ in pairs]]
         right = self._encoder.encode(texts, "document").astype(np.float64)[[text_rows[text] for _, text in pairs]]
         return [float(value) for value in np.einsum("ij,ij->i", left, right)]
+
+    def words(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """None."""
+        return [""] * len(pairs)
+
+
+class PairJudge:
+    """A cross-encoder as a judge."""
+
+    def __init__(self, encoder: CrossEncoder) -> None:
+        self._encoder = encoder
+
+    def prepare(self, pairs: Sequence[tuple[str, str]], progress: Progress) -> None:
+        """Score what has no score yet."""
+        self._encoder.score(pairs, progress)
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Sigmoids of the model's logits."""
+        return self._encoder.score(pairs)
+
+    def words(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """None."""
+        return [""] * len(pairs)

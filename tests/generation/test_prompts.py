@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syneg_data.engines.chats import as_data, chat
 from syneg_data.engines.protocol import Message
-from syneg_data.generation.prompts import as_data, attribute_sentences, chat, first_words
+from syneg_data.generation.prompts import attribute_sentences, first_words
 from syneg_data.records import Attribute
 
 HOSTILE = [

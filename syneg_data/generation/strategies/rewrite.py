@@ -4,10 +4,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
+from syneg_data.engines.chats import as_data, chat
 from syneg_data.engines.protocol import Message
 from syneg_data.generation.assignments import Assignment, Pair, Passage, Texts
 from syneg_data.generation.attributes import Axes, draw
-from syneg_data.generation.prompts import as_data, attribute_sentences, chat, first_words
+from syneg_data.generation.prompts import attribute_sentences, first_words
 from syneg_data.generation.reflection import typed_reply
 from syneg_data.spec import Spec
 

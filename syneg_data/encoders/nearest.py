@@ -1,0 +1,165 @@
+"""Exact nearest neighbours in bounded memory: a fast search that proves its own result, and a slow one where it cannot.
+
+A matrix product in float32 is fast but rounds, and how it rounds depends on the shape of the blocks, hence on memory,
+threads and hardware. So the fast pass only makes a shortlist, a few documents longer than what is wanted; their scores
+are then computed in float64. The result is exact if the last of the shortlist, with float32's worst error added, is
+below the last that is wanted. Where that cannot be shown (many documents are all but equally near), the query is
+searched again in float64 from end to end.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from syneg_data.encoders.vectors import Vectors
+from syneg_data.loading import device
+from syneg_data.ranking import SCORE_DECIMALS, Ranked, TieRanks
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SLACK = 24  # documents on the shortlist beyond those wanted
+_CELLS = 1 << 23  # scores in memory at once; more would only leave the processor's caches
+_QUERIES = 1024  # queries in a block of scores; from some 64 on the product is bound by arithmetic, not by memory
+_GROUP = 32  # neighbouring scores of which only the best is looked at to find a lower bound
+_EPSILON = 2.0**-24
+
+
+def nearest(
+    queries: "NDArray[np.float32]", corpus: Vectors, ranks: TieRanks, k: int, max_memory: int | None = None
+) -> list[Ranked]:
+    """The best `k` documents of every query by (inner product desc, doc_id asc), scores rounded.
+
+    The same vectors give the same result for any memory, block size, thread count and device.
+
+    Args:
+        queries: shape (n, dimension), finite.
+        corpus: the documents' vectors, in the order of `ranks`, finite.
+        ranks: the documents' ids.
+        k: documents per query; fewer come back only where there are fewer.
+        max_memory: bytes that the working arrays may take; the vectors of the corpus are mapped, not held.
+    """
+    k = min(k, len(corpus))
+    if k == 0 or not len(queries):
+        return [[] for _ in queries]
+    width = min(len(corpus), k + SLACK)
+    block, chunk = _blocks(len(queries), len(corpus), corpus.dimension, width, max_memory)
+    found: list[Ranked] = []
+    for start in range(0, len(queries), block):
+        part = queries[start : start + block]
+        rough, rows = _shortlists(part, corpus, width, chunk)
+        found += _exact(part, corpus, ranks, k, rough, rows, chunk)
+    return found
+
+
+def _blocks(n: int, documents: int, dimension: int, width: int, max_memory: int | None) -> tuple[int, int]:
+    """Queries in a block and documents in a chunk, such that the working arrays fit into the budget.
+
+    A score takes 4 bytes, a mask of it 1, a chunk's vectors 4 a dimension (twice where shards meet), and each place of
+    a shortlist some 64 while lists are united.
+    """
+    block, chunk = min(n, _QUERIES), min(documents, max(width, _CELLS // min(n, _QUERIES)))
+    if max_memory is None:
+        return block, chunk
+    while chunk > 2 * width and 8 * chunk * (block + dimension) > max_memory:
+        chunk //= 2
+    while block > 1 and block * (8 * chunk + 64 * width) + 8 * chunk * dimension > max_memory:
+        block //= 2
+    return block, max(chunk, width)
+
+
+def _shortlists(
+    queries: "NDArray[np.float32]", corpus: Vectors, width: int, chunk: int
+) -> tuple["NDArray[np.float32]", "NDArray[np.int64]"]:
+    """The `width` best documents of every query by float32 scores, best first: scores and rows, both (n, width)."""
+    import torch
+
+    place = device()
+    with torch.inference_mode():
+        asked = torch.from_numpy(queries).to(place)
+        best = torch.full((len(queries), width), -torch.inf, device=place)
+        rows = torch.full((len(queries), width), -1, dtype=torch.int64, device=place)
+        for start in range(0, len(corpus), chunk):
+            part = torch.from_numpy(corpus.read(start, min(start + chunk, len(corpus)))).to(place)
+            scores = asked @ part.T
+            better, where = _better(scores, best[:, -1:], width)
+            if better.shape[1] == 0:
+                continue
+            best, order = torch.cat([best, better], 1).topk(width)
+            rows = torch.cat([rows, where + start], 1).gather(1, order)
+        return best.cpu().numpy(), rows.cpu().numpy()
+
+
+def _better(scores: Any, last: Any, width: int) -> tuple[Any, Any]:  # noqa: ANN401
+    """The scores of each row that may be among its `width` best, with their columns, padded with -inf.
+
+    Args:
+        scores: a tensor, shape (n, chunk).
+        last: what a score has to exceed because so many are known already, shape (n, 1).
+        width: how many of a row can count at most.
+    """
+    import torch
+
+    n, chunk = scores.shape
+    groups = chunk // _GROUP
+    if groups >= 2 * width:  # at least `width` of this chunk reach the width-th best of the groups' maxima
+        maxima = scores[:, : groups * _GROUP].reshape(n, groups, _GROUP).amax(2)
+        bar = torch.maximum(last, maxima.topk(width).values[:, -1:])
+        found = ((scores >= bar) & (scores > last)).nonzero(as_tuple=True)
+    else:
+        found = (scores > last).nonzero(as_tuple=True)
+    row, column = found
+    counts = torch.bincount(row, minlength=n)
+    longest = int(counts.max())
+    if longest > 8 * width:  # hardly a gap between scores, or a first chunk
+        best = scores.topk(min(width, chunk))
+        return best.values, best.indices
+    ends = counts.cumsum(0)
+    slot = torch.arange(len(row), device=scores.device) - (ends - counts)[row]
+    better = torch.full((n, longest), -torch.inf, device=scores.device)
+    where = torch.full((n, longest), -1, dtype=torch.int64, device=scores.device)
+    better[row, slot], where[row, slot] = scores[row, column], column
+    return better, where
+
+
+def _exact(
+    queries: "NDArray[np.float32]",
+    corpus: Vectors,
+    ranks: TieRanks,
+    k: int,
+    rough: "NDArray[np.float32]",
+    rows: "NDArray[np.int64]",
+    chunk: int,
+) -> list[Ranked]:
+    """The true order of each shortlist, or a search from end to end where a shortlist may lack a document."""
+    import numpy as np
+
+    n, width = rows.shape
+    found: list[Ranked] = []
+    step = max(1, chunk // width)  # as many vectors at once as a chunk holds
+    for start in range(0, n, step):
+        part, near = queries[start : start + step].astype(np.float64), rows[start : start + step]
+        vectors = corpus.take(near.reshape(-1)).reshape(*near.shape, -1).astype(np.float64)
+        scores = np.round(np.matmul(vectors, part[:, :, None])[:, :, 0], SCORE_DECIMALS)
+        order = np.lexsort((ranks.rank[near], -scores), axis=-1)[:, :k]
+        scores, near = np.take_along_axis(scores, order, 1), np.take_along_axis(near, order, 1)
+        lengths = np.linalg.norm(part, axis=1) * np.sqrt((vectors**2).sum(2).max(1))
+        error = 2 * corpus.dimension * _EPSILON * np.maximum(lengths, 1.0)
+        last = np.round(rough[start : start + step, -1] + error, SCORE_DECIMALS)
+        sure = (last < scores[:, -1]) | (width == len(corpus))
+        for i in range(len(part)):
+            if sure[i]:
+                ids = [ranks.doc_ids[row] for row in near[i].tolist()]
+                found.append(list(zip(ids, scores[i].tolist(), strict=True)))
+            else:
+                found.append(_from_end_to_end(part[i], corpus, ranks, k, chunk))
+    return found
+
+
+def _from_end_to_end(query: "NDArray[np.float64]", corpus: Vectors, ranks: TieRanks, k: int, chunk: int) -> Ranked:
+    import numpy as np
+
+    parts = [
+        corpus.read(start, min(start + chunk, len(corpus))).astype(np.float64) @ query
+        for start in range(0, len(corpus), chunk)
+    ]
+    return ranks.top(np.concatenate(parts), k)

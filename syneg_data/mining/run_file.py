@@ -1,0 +1,87 @@
+"""A run file: what any search engine found, in the format of TREC, as candidates."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from syneg_data.collection import Collection
+from syneg_data.durable import sha256_file
+from syneg_data.errors import InputError
+from syneg_data.execution import Progress
+from syneg_data.lines import fail, numbered_lines, shown
+from syneg_data.ranking import SCORE_DECIMALS, Index, Ranked
+from syneg_data.references import ExistingPath, Resolved
+from syneg_data.spec import Spec
+
+
+class RunFile(Spec):
+    """What another search engine found, as a TREC run: query, Q0, document, rank, score, tag; may be gzipped."""
+
+    kind: Literal["run_file"]
+    name: str = Field("run_file", description="name of this source in the rows", pattern=r"^[\w.-]+$")
+    depth: int = Field(50, ge=1, description="ranks that are read, positives among them counted")
+    skip: int = Field(0, ge=0, description="ranks at the top that are left out, before any filter")
+    path: ExistingPath = Field(description="the run; as in trec_eval its scores say the order, not its ranks")
+
+    def model_reference(self) -> None:
+        """A run has no model."""
+
+    def digest(self) -> str:
+        """Of the file's bytes."""
+        return sha256_file(Path(self.path))
+
+    def open(self, collection: Collection, model: Resolved | None, progress: Progress | None = None) -> Index:
+        """Read the run.
+
+        Raises:
+            InputError: a line is broken, names a document that the corpus lacks, or no query is the collection's.
+        """
+        return _RunIndex(Path(self.path), collection)
+
+
+class _RunIndex:
+    def __init__(self, path: Path, collection: Collection) -> None:
+        runs: dict[str, dict[str, float]] = {query_id: {} for query_id in collection.queries}
+        for number, query_id, doc_id, score in _rows(path):
+            if query_id not in runs:
+                continue
+            if doc_id in runs[query_id]:
+                fail(path, number, f"document {doc_id!r} stands twice for query {query_id!r}", "keep one line")
+            if doc_id not in collection.documents and doc_id not in collection.aliases:
+                fail(path, number, f"document {doc_id!r} is not in the corpus", "name a run over this corpus")
+            runs[query_id][doc_id] = score
+        if not any(runs.values()):
+            raise InputError(f"{shown(path)}: none of its queries is one of this split's; name a run of this split")
+        self._runs = {query_id: _ranked(scores, collection.aliases) for query_id, scores in runs.items()}
+
+    def search(self, query_ids: Sequence[str], k: int) -> list[Ranked]:
+        return [self._runs[query_id][:k] for query_id in query_ids]
+
+
+def _ranked(scores: Mapping[str, float], aliases: Mapping[str, str | None]) -> Ranked:
+    """Documents by (score desc, doc_id asc), each text once, at its best."""
+    best: dict[str, float] = {}
+    for doc_id, score in sorted(scores.items(), key=lambda hit: -hit[1]):
+        if (known := aliases.get(doc_id, doc_id)) is not None:
+            best.setdefault(known, score)
+    return sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
+    """Line number, query_id, doc_id and score of every line."""
+    for number, line in numbered_lines(path):
+        if not line.strip():
+            continue
+        fields = line.split()
+        if len(fields) != 6:
+            fail(path, number, f"{len(fields)} columns, not 6", "write query Q0 document rank score tag")
+        try:
+            score = round(float(fields[4]), SCORE_DECIMALS)
+        except ValueError:
+            score = math.nan
+        if not math.isfinite(score):
+            fail(path, number, f"score {fields[4]!r} is not a finite number", "mend the line")
+        yield number, fields[0], fields[2], score
