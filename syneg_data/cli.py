@@ -21,6 +21,10 @@ app = typer.Typer(
     help="Training sets for dense retrieval, with mined and LLM-written hard negatives and the evidence for each.",
 )
 
+review = typer.Typer(no_args_is_help=True, help="Have a sample of a build's candidates judged by a person.")
+app.add_typer(review, name="review")
+
+BuildPath = Annotated[Path, typer.Argument(help="A build folder.", metavar="BUILD", show_default=False)]
 RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)]
 Limit = Annotated[int | None, typer.Option(help="Only N queries, chosen by hash, so that limits nest.", min=1)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -86,7 +90,7 @@ def check(
 
 @app.command()
 def explain(
-    folder: Annotated[Path, typer.Argument(help="A build folder.", metavar="BUILD", show_default=False)],
+    folder: BuildPath,
     query_id: Annotated[str, typer.Argument(help="A query of it.", show_default=False)],
     as_json: Json = False,
 ) -> None:
@@ -99,6 +103,74 @@ def explain(
         _print_json(story)
     else:
         print_story(story)
+
+
+@app.command()
+def rethreshold(
+    folder: BuildPath,
+    rule: Annotated[
+        str | None, typer.Option(help="In YAML, as in a recipe: '{kind: relative, margin: 0.1}'; or a kind alone.")
+    ] = None,
+    agree: Annotated[str | None, typer.Option(help="any, all or mean.")] = None,
+    ambiguous: Annotated[str | None, typer.Option(help="drop, keep or llm.")] = None,
+    false_negative: Annotated[str | None, typer.Option(help="drop or relabel.")] = None,
+    apply: Annotated[
+        Path | None, typer.Option(metavar="RECIPE", help="The recipe of this build: build it anew with the change.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what another gate would make of a build, from its stored scores; no model is run, nothing is rewritten."""
+    from syneg_data.pipeline import build as build_recipe
+    from syneg_data.recipe import load_recipe
+    from syneg_data.report.terminal import TerminalProgress, print_changes
+    from syneg_data.rethreshold import changed_recipe, changes_of, rethreshold
+
+    changes = changes_of(rule=rule, agree=agree, ambiguous=ambiguous, false_negative=false_negative)
+    found = rethreshold(folder, changes)
+    if apply is not None:
+        changed = changed_recipe(load_recipe(apply), folder, changes)
+        done = build_recipe(changed, folder, progress=TerminalProgress())
+        found["applied"] = done.report["examples"]
+    if as_json:
+        _print_json(found)
+    else:
+        print_changes(found)
+
+
+@review.command("export")
+def review_export(
+    folder: BuildPath,
+    out: Annotated[Path, typer.Option(help="A .csv or .jsonl file to write.", show_default=False)],
+    sample: Annotated[int, typer.Option(help="How many candidates.", min=1)] = 200,
+    seed: Annotated[int | None, typer.Option(help="Of the sample; default: the recipe's.", min=0)] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a sample of candidates, kept and refused ones, for a person to say which are relevant."""
+    from syneg_data.review import export_sample
+
+    counts = export_sample(folder, out, sample, seed)
+    if as_json:
+        _print_json({"file": _shown(out), **counts})
+    else:
+        typer.echo(f"{counts['written']} of {counts['candidates']} candidates in {_shown(out)}")
+        typer.echo("fill `relevant` with yes or no, then: syneg-data review import")
+
+
+@review.command("import")
+def review_import(
+    folder: BuildPath,
+    file: Annotated[Path, typer.Argument(help="The file with `relevant` filled in.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Say what a reviewed sample shows: false negatives left, by source, and how far the gate agrees."""
+    from syneg_data.report.terminal import print_review
+    from syneg_data.review import import_judgements
+
+    found = import_judgements(folder, file)
+    if as_json:
+        _print_json(found)
+    else:
+        print_review(found)
 
 
 @app.command()

@@ -28,6 +28,11 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{shown(path)}: broken gzip ({error}); fetch or compress the file again") from error
 
 
+def cell(text: str) -> str:
+    """Text for a CSV file that a spreadsheet will not take for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def fail(path: Path, number: int, what: str, mend: str) -> NoReturn:
     """Refuse a line.
 

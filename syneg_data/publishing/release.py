@@ -1,5 +1,6 @@
 """A release: a build folder, here or on the Hub, read back and checked against its manifest."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,10 @@ class Release:
         if not paths:
             raise InputError(f"{self.label}: has no split {split or self.split!r} of {config!r}; build it again")
         return pa.concat_tables([pq.read_table(path) for path in paths])
+
+    def json(self, name: str) -> Any:  # noqa: ANN401
+        """The content of a JSON file."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
     def held_out(self) -> dict[str, Collection]:
         """The splits to evaluate on, over the documents that are not synthetic.

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,10 @@ def query_story(folder: Path, query_id: str) -> dict[str, Any]:
         )
     texts = {row["_id"]: f"{row['title']} {row['text']}".strip() for row in _rows(folder, "corpus")}
     generations = _rows(folder, "generations", query_id)
-    written = {}
-    for row in generations:
-        if row["state"] == "ok" and row["role"] != "critique":
-            reply = json.loads(row["reply"])
-            text = reply.get("passage") or reply.get(f"grade_{row['grade']}", "")
-            written[row["positive_id"], row["strategy"], row["slot"]] = text
+    written = written_texts(generations)
     candidates = _rows(folder, "candidates", query_id)
     for row in candidates:
-        key = (row["positive_id"], *(_draft_of(row)))
-        row["text"] = texts.get(row["doc_id"]) or written.get(key, "")
+        row["text"] = texts.get(row["doc_id"]) or written.get((query_id, row["positive_id"], *draft_of(row)), "")
     judged = [row for row in _rows(folder, "qrels") if row["query-id"] == query_id and row["score"] > 0]
     return {
         "query_id": query_id,
@@ -47,7 +42,18 @@ def query_story(folder: Path, query_id: str) -> dict[str, Any]:
     }
 
 
-def _draft_of(row: dict[str, Any]) -> tuple[str, int]:
+def written_texts(generations: Iterable[dict[str, Any]]) -> dict[tuple[str, str, str, int], str]:
+    """(query_id, positive_id, strategy, slot) -> what the model wrote, of rows of `generations`."""
+    written = {}
+    for row in generations:
+        if row["state"] == "ok" and row["role"] != "critique":
+            reply = json.loads(row["reply"])
+            text = reply.get("passage") or reply.get(f"grade_{row['grade']}", "")
+            written[row["query_id"], row["positive_id"], row["strategy"], row["slot"]] = text
+    return written
+
+
+def draft_of(row: dict[str, Any]) -> tuple[str, int]:
     """Strategy and slot of a synthetic candidate; its one source is its strategy, its rank the slot counted from 1."""
     hit = row["sources"][0]
     return hit["source"], hit["rank"] - 1

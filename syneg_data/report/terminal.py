@@ -166,3 +166,38 @@ def _number(value: float | None) -> str:
 def _short(text: str, length: int = 160) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
+def print_changes(found: dict[str, Any]) -> None:
+    """What another gate would change."""
+    console = Console(highlight=False)
+    table = Table(title="Verdicts of the candidates", title_justify="left")
+    for name in ("verdict", "before", "after"):
+        table.add_column(name, justify="left" if name == "verdict" else "right")
+    for verdict in sorted({*found["before"], *found["after"]}):
+        table.add_row(verdict, str(found["before"].get(verdict, 0)), str(found["after"].get(verdict, 0)))
+    console.print(table)
+    for row in found["moved"]:
+        console.print(f"{row['source']}: {row['count']} from {row['from']} to {row['to']}", markup=False)
+    for entry in found["rerankers"]:
+        fitted = ", ".join(f"{name} {value}" for name, value in entry["bar"].items())
+        console.print(f"{entry['name']}: {fitted}", markup=False)
+    console.print(f"examples: {found['examples']['before']} before, {found['examples']['after']} after", markup=False)
+    if "applied" in found:
+        console.print("the build folder was built anew with this gate", markup=False)
+    else:
+        console.print("nothing was rewritten; --apply RECIPE builds it, or change the recipe", markup=False)
+
+
+def print_review(found: dict[str, Any]) -> None:
+    """What a second opinion shows."""
+    console = Console(highlight=False)
+    table = Table(title=f"Relevant, says the {found['by']}", title_justify="left")
+    for name in ("candidates", "judged", "relevant", "rate", "95 % interval"):
+        table.add_column(name, justify="left" if name == "candidates" else "right")
+    rows = {"kept": found["kept"], **{f"  {name}": entry for name, entry in found["sources"].items()}}
+    for name, entry in {**rows, "refused as false negatives": found["refused"]}.items():
+        interval = "-" if entry["low"] is None else f"{entry['low']:.4f} to {entry['high']:.4f}"
+        table.add_row(Text(name), str(entry["judged"]), str(entry["relevant"]), _number(entry["rate"]), interval)
+    console.print(table)
+    console.print(f"agreement with the gate beyond chance (Cohen's kappa): {_number(found['kappa'])}", markup=False)
