@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from syneg_data.collection import Collection
 from syneg_data.encoders.bi_encoder import Role
+from syneg_data.encoders.nearest import nearest
+from syneg_data.encoders.vectors import Vectors
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress, Silence
 from syneg_data.ranking import TieRanks
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 DEPTH = 100  # documents ranked per query: as deep as the deepest metric looks
 _COMMIT = 1024  # documents encoded between two commits to the vector store
-_SCORES = 1 << 24  # scores in memory at once
 
 Run = dict[str, list[tuple[str, float]]]
 
@@ -70,24 +71,20 @@ class Searcher:
             parts.append(embedder.encode(texts[start : start + _COMMIT], "document"))
             hearer.advance(len(parts[-1]))
         hearer.finish()
-        self._vectors = self._finite(np.concatenate(parts))
-        self._doc_ids = list(documents)
-        self._ranks = TieRanks(self._doc_ids)
+        self._vectors = Vectors.of(self._finite(np.concatenate(parts)))
+        self._ranks = TieRanks(list(documents))
 
-    def run(self, queries: Mapping[str, str], depth: int = DEPTH, block: int = _SCORES) -> Run:
+    def run(self, queries: Mapping[str, str], depth: int = DEPTH) -> Run:
         """The best `depth` documents of every query by (cosine desc, doc_id asc).
 
-        A document whose id is the query's own is left out, as in BEIR. `block` scores are in memory at once.
+        A document whose id is the query's own is left out, as in BEIR.
         """
         vectors = self._finite(self._embedder.encode(list(queries.values()), "query"))
-        query_ids, step = list(queries), max(1, block // len(self._doc_ids))
-        found: Run = {}
-        for start in range(0, len(query_ids), step):
-            scores = vectors[start : start + step] @ self._vectors.T
-            for query_id, row in zip(query_ids[start : start + step], scores, strict=True):
-                ranked = self._ranks.top(row, depth + 1)
-                found[query_id] = [hit for hit in ranked if hit[0] != query_id][:depth]
-        return found
+        found = nearest(vectors, self._vectors, self._ranks, depth + 1)
+        return {
+            query_id: [hit for hit in ranked if hit[0] != query_id][:depth]
+            for query_id, ranked in zip(queries, found, strict=True)
+        }
 
     def _finite(self, vectors: "NDArray[np.float32]") -> "NDArray[np.float32]":
         import numpy as np

@@ -15,7 +15,7 @@ from syneg_data.validation.rerankers import Judge
 
 PERCENTILE = 0.95
 # Random documents that rules are fitted on, over all queries, which each reranker has to score; and for a dear one.
-_RANDOM_PAIRS, _SCARCE_PAIRS = 2000, 200
+_RANDOM_PAIRS, _SCARCE_PAIRS = 500, 100
 
 Texts = list[tuple[str, str]]
 
