@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from syneg_data.encoders.bi_encoder import Prompts
 from syneg_data.engines import Engine
 from syneg_data.errors import InputError
 from syneg_data.generation import Generation, Reflection, Sampling, Strategy
 from syneg_data.licenses import License, conflict
-from syneg_data.mining import Guards, Miner, Prompts
+from syneg_data.mining import Guards, Miner
 from syneg_data.mixing import Mixing
 from syneg_data.recipe_text import Parsed, frozen, parse, problem, schema_problems
 from syneg_data.references import Model
@@ -72,7 +73,7 @@ class Recipe(Spec):
 # contract tests are made from these two.
 SECTIONS: dict[str, type[Spec]] = {
     "recipe": Recipe,
-    "mining[].prompts": Prompts,
+    "prompts": Prompts,
     "guards": Guards,
     "generation": Generation,
     "generation.sampling": Sampling,

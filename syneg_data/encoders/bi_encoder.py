@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
 from syneg_data.encoders.vectors import Vectors, VectorStore
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress, Silence
@@ -18,6 +20,7 @@ from syneg_data.loading import (
     refuse_missing,
 )
 from syneg_data.references import Resolved
+from syneg_data.spec import Spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +31,17 @@ logger = logging.getLogger(__name__)
 Role = Literal["query", "document"]
 Precision = Literal["float32", "bfloat16", "float16"]
 _COMMIT = 1024  # texts encoded between two commits to the vector store
+
+
+class Prompts(Spec):
+    """Text before every query and every document, in place of what the model brings along."""
+
+    query: str | None = Field(None, description="before queries; left out: the model's own")
+    document: str | None = Field(None, description="before documents; left out: the model's own")
+
+    def given(self) -> dict[str, str]:
+        """Role -> prompt, of those that were set."""
+        return {role: text for role, text in (("query", self.query), ("document", self.document)) if text is not None}
 
 
 class BiEncoder:

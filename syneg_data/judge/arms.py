@@ -11,8 +11,10 @@ from syneg_data.collection import Collection
 from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.mining import Bm25, Guards
 from syneg_data.mining.candidates import Source, mine_queries
+from syneg_data.mining.dense import DenseIndex
 from syneg_data.mining.guards import find_twins
 from syneg_data.mixing.selection import Material, mix_pairs
+from syneg_data.ranking import Index
 from syneg_data.spec import seed_of
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Ground:
         corpus: the documents that are not synthetic, of which the arms that mine choose.
         synthetic: synthetic negatives of a hybrid example.
         mined: mined negatives of a hybrid example.
-        encoder: the bi-encoder that `dense` mines with; None if the recipe names none.
+        encoder: the bi-encoder that `nearest` and `dense` mine with; None if the recipe names none.
     """
 
     material: Material
@@ -91,11 +93,22 @@ def _random(ground: Ground) -> Chosen:
 
 
 def _bm25(ground: Ground) -> Chosen:
+    return _unchecked(ground, lambda corpus: Bm25(kind="bm25").open(corpus, None))
+
+
+def _nearest(ground: Ground) -> Chosen:
+    encoder = ground.encoder
+    assert encoder is not None
+    return _unchecked(ground, lambda corpus: DenseIndex(encoder, corpus))
+
+
+def _unchecked(ground: Ground, open_index: Callable[[Collection], Index]) -> Chosen:
+    """The best documents of a search; only positives, copies of them and of the query are passed over."""
     real = _without(ground.material.collection, set(ground.corpus))
     guards = Guards(near_duplicate=None).open(real, find_twins(real))
     most = max((len(real.positives(query_id)) for query_id in real.queries), default=0)
     # Refused are positives and at most two texts of the query, so that many more make up for them.
-    source = Source("bm25", 0, ground.all + most + 2, Bm25(kind="bm25").open(guards.distinct(), None))
+    source = Source("search", 0, ground.all + most + 2, open_index(guards.distinct()))
     passed: dict[str, list[str]] = {query_id: [] for query_id in real.queries}
     for candidate in mine_queries(list(real.queries), [source], guards):
         if not candidate.reason:
@@ -174,6 +187,7 @@ ARMS: dict[str, Arm] = {
         Arm("in_batch", "no hard negatives, only the batch's", _all_pairs, mined_only=True),
         Arm("random", "random documents", _random, mined_only=True),
         Arm("bm25", "the best documents by BM25, unchecked", _bm25, mined_only=True),
+        Arm("nearest", "the best documents by the recipe's bi-encoder, unchecked", _nearest, mined_only=True),
         Arm("dense", "sentence-transformers' mine_hard_negatives, relative margin 0.05", _dense, mined_only=True),
         Arm("gated", "mined, and kept by our gate", lambda g: _mixed(g, 0, g.all), mined_only=True),
         Arm("synthetic", "synthetic only", lambda g: _mixed(g, g.synthetic, 0), needs_synthetic=True),

@@ -168,7 +168,7 @@ def _allowed(file: RecipeFile, names: Sequence[str], ground: Ground, spec: Train
             why = "the recipe has no synthetic negatives; add generation and mixing: {kind: hybrid}"
         elif arm.name == "count_matched" and not ground.synthetic:
             why = "it is a control of the hybrid arm, which the recipe does not have"
-        elif arm.name == "dense" and ground.encoder is None:
+        elif arm.name in ("nearest", "dense") and ground.encoder is None:
             why = "the recipe names no bi-encoder; add one to validation.rerankers or mining"
         elif arm.name == "in_batch" and spec.objective.least_negatives() > 0:
             why = f"objective {spec.objective.kind} needs hard negatives"
@@ -217,5 +217,6 @@ def _encoder(line: Line) -> BiEncoder | None:
     ]
     for role, spec in roles:
         if spec.kind in ("bi_encoder", "dense"):
-            return BiEncoder(line.models[role], spec.max_length, spec.batch_size)
+            model = line.models[role]
+            return BiEncoder(model, spec.max_length, spec.batch_size, spec.prompts.given(), spec.dtype)
     return None

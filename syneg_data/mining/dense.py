@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from syneg_data.collection import Collection
-from syneg_data.encoders.bi_encoder import BiEncoder, Precision
+from syneg_data.encoders.bi_encoder import BiEncoder, Precision, Prompts
 from syneg_data.encoders.nearest import nearest
 from syneg_data.execution import Progress
 from syneg_data.ranking import Index, Ranked, TieRanks
@@ -28,17 +28,6 @@ def _bytes(value: object) -> object:
 
 
 Memory = Annotated[int, BeforeValidator(_bytes)]
-
-
-class Prompts(Spec):
-    """Text before every query and every document, in place of what the model brings along."""
-
-    query: str | None = Field(None, description="before queries; left out: the model's own")
-    document: str | None = Field(None, description="before documents; left out: the model's own")
-
-    def given(self) -> dict[str, str]:
-        """Role -> prompt, of those that were set."""
-        return {role: text for role, text in (("query", self.query), ("document", self.document)) if text is not None}
 
 
 class Dense(Spec):
@@ -68,17 +57,27 @@ class Dense(Spec):
         """Encode the corpus, or find its vectors in the store."""
         assert model is not None
         encoder = BiEncoder(model, self.max_length, self.batch_size, self.prompts.given(), self.dtype)
-        return _DenseIndex(encoder, collection, self.max_memory, progress)
+        return DenseIndex(encoder, collection, self.max_memory, progress)
 
 
-class _DenseIndex:
-    def __init__(self, encoder: BiEncoder, collection: Collection, max_memory: int, progress: Progress | None) -> None:
+class DenseIndex:
+    """A corpus searched by a bi-encoder's vectors, which are encoded, or found in the store, when this is made."""
+
+    def __init__(
+        self,
+        encoder: BiEncoder,
+        collection: Collection,
+        max_memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Args: the model, the corpus and queries, bytes that a search may take, and who hears of the encoding."""
         self._encoder, self._max_memory, self._queries = encoder, max_memory, collection.queries
         doc_ids = list(collection.documents)
         self._vectors = encoder.vectors([collection.text(doc_id) for doc_id in doc_ids], "document", progress)
         self._ranks = TieRanks(doc_ids)
 
     def search(self, query_ids: Sequence[str], k: int) -> list[Ranked]:
+        """The nearest `k` documents of each query."""
         texts = [self._queries[query_id] for query_id in query_ids]
         asked = self._encoder.vectors(texts, "query").read(0, len(texts))
         return nearest(asked, self._vectors, self._ranks, k, self._max_memory)

@@ -127,6 +127,8 @@ def render_card(
         origins=report["origins"],
         tokens=report.get("tokens"),
         critic=report.get("critic"),
+        gate={"rerankers": [_gate_row(row) for row in report["validation"]["rerankers"]]},
+        review=report.get("review"),
         restyled=report.get("restyled_positives", 0),
         attributes=_attributes(report.get("attributes", [])),
         models=[{name: inline(value) for name, value in model.items()} for model in models],
@@ -194,6 +196,13 @@ def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         cells = {key: "-" if value is None else value for key, value in row.items()}
         shown.append({**cells, "strategy": inline(row["strategy"]), "attribute": inline(name)})
     return shown
+
+
+def _gate_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A reranker's row, what could not be measured as a dash."""
+    fitted = ", ".join(f"{name} {value}" for name, value in row["bar"].items() if name != "rule")
+    cells = {key: "-" if value is None else value for key, value in row.items()}
+    return {**cells, "name": inline(row["name"]), "rule": f"{row['bar']['rule']}: {fitted}"}
 
 
 def _size_category(rows: int) -> str:

@@ -122,6 +122,14 @@ def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None
             verdict = "passed" if critic["passed"] else "FAILED, so it judged no draft"
             accuracy = f"balanced accuracy {critic['balanced_accuracy']} on {critic['cases']} texts"
             console.print(f"the critic's exam: {accuracy}: {verdict}", markup=False)
+    for entry in report.get("validation", {}).get("rerankers", []):
+        console.print(
+            f"{entry['name']}: AUC of known positives against random documents {_number(entry['auc_random'])}, against "
+            f"mined candidates {_number(entry['auc_mined'])}; rule {entry['bar']['rule']}",
+            markup=False,
+        )
+    if review := report.get("review"):
+        print_review(review)
     seconds = ", ".join(f"{stage} {_duration(value)}" for stage, value in run["seconds"].items())
     console.print(f"time: {seconds}", markup=False)
     if folder is not None:

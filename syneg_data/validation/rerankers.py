@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from syneg_data.encoders.bi_encoder import BiEncoder
+from syneg_data.encoders.bi_encoder import BiEncoder, Precision, Prompts
 from syneg_data.encoders.cross_encoder import CrossEncoder
 from syneg_data.encoders.networks import NUMBERS, Backend, Number
 from syneg_data.execution import Progress
@@ -32,7 +32,9 @@ class BiEncoderReranker(Spec):
     kind: Literal["bi_encoder"]
     name: str = Field("bi_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
     model: Model = Field(description="a sentence-transformers bi-encoder")
+    prompts: Prompts = Field(Prompts(), description="what stands before every text; default: the model's own")
     max_length: int = Field(256, ge=8, description="tokens of a text that the model reads")
+    dtype: Precision = Field("float32", description="number format of the weights while they work")
     batch_size: Annotated[int, RUNTIME] = Field(32, ge=1, description="texts encoded at once")
     allow_same_model: bool = Field(False, description="accept the model that also mined the candidates")
     cost: ClassVar[int] = 1
@@ -46,7 +48,8 @@ class BiEncoderReranker(Spec):
     def open(self, model: Resolved | None) -> Judge:
         """A judge behind the vector store."""
         assert model is not None
-        return CosineJudge(BiEncoder(model, self.max_length, self.batch_size))
+        encoder = BiEncoder(model, self.max_length, self.batch_size, self.prompts.given(), self.dtype)
+        return CosineJudge(encoder)
 
 
 class CrossEncoderReranker(Spec):

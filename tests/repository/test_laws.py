@@ -163,6 +163,9 @@ def test_every_field_of_the_recipe_is_described():
         assert field.description, name
 
 
+GROUPS = {"review"}
+
+
 def readme_commands() -> list[str]:
     text = (ROOT / "README.md").read_text()
     return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
@@ -180,8 +183,9 @@ def test_ci_runs_the_two_lines_of_the_readme():
 def test_every_other_command_of_the_readme_is_real(command):
     """Its command and options exist; .ci/run runs every one of them after the build that they need."""
     words = command.split("#")[0].split()[1:]
+    name = words[:2] if words[0] in GROUPS else words[:1]
     help_page = subprocess.run(
-        [sys.executable, "-m", "syneg_data", words[0], "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "syneg_data", *name, "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert all(word in help_page for word in words if word.startswith("--"))
     if words[0] == "kinds":
@@ -192,6 +196,7 @@ def test_every_command_is_in_the_readme():
     from syneg_data.cli import app
 
     named = {command.callback.__name__ for command in app.registered_commands}
+    named |= {group.name for group in app.registered_groups}
     shown = {c.split()[1] for c in readme_commands() if c.startswith("syneg-data")} | {"build"}
     assert named == shown
 
