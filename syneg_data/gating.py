@@ -5,17 +5,18 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syneg_data import __version__
 from syneg_data.collection import Collection
 from syneg_data.errors import InputError
 from syneg_data.execution import map_chunks
-from syneg_data.generation.drafts import draft_key, final_rows, last_objections
 from syneg_data.line import Judged, Line, Written
-from syneg_data.records import Candidate, Hit, Scored, Verdict
+from syneg_data.records import Candidate, Scored, Verdict
+from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
+from syneg_data.subjects import digest_of, subjects_of
 from syneg_data.validation import Absolute, Reranker, Validation
 from syneg_data.validation.gate import (
     Gate,
@@ -23,7 +24,6 @@ from syneg_data.validation.gate import (
     Subject,
     as_positive,
     evidence_of,
-    mark_duplicates,
     settle,
 )
 from syneg_data.validation.review import Drawn, draw, estimate
@@ -35,60 +35,99 @@ logger = logging.getLogger(__name__)
 _QUERIES = 64  # a chunk of scores
 _AGREEING, _SAMPLE = 0.995, 400  # int8 has to give so many equal verdicts on so many candidates
 _LEAST = 20  # scores of either kind from which on a reranker that cannot tell them apart is refused
-# What the critic still objects to in the end, as the gate puts it; attributes that were not met are no fault there.
-_CRITICISED = {
-    "answers": ("false_negative", "critique_answers"),
-    "off_topic": ("too_easy", "critique_off_topic"),
-    "does_not_answer": ("too_easy", "critique_does_not_answer"),
-}
+
+
+@dataclass(frozen=True)
+class _Matter:
+    """What is judged in this build.
+
+    Attributes:
+        line: the recipe at work.
+        spec: its validation section.
+        whole: the collection with the synthetic documents.
+        pending: query_id -> the documents that need scores.
+        mined: (query_id, doc_id) of the mined ones; what a model wrote is no evidence to fit rules on.
+        floor_ids: random documents.
+    """
+
+    line: Line
+    spec: Validation
+    whole: Collection
+    pending: Mapping[str, Sequence[str]]
+    mined: AbstractSet[tuple[str, str]]
+    floor_ids: tuple[str, ...]
+
+    def model(self, role: str) -> Resolved | None:
+        """The model of a role; None for one that is elsewhere."""
+        return self.line.models.get(role)
 
 
 def validate(
     line: Line, collection: Collection, candidates: Sequence[Candidate], written: Written, mine_key: str
 ) -> Judged:
     """A verdict for every candidate and for every restyled positive, from scores that are computed once ever."""
-    spec, seed = line.file.recipe.validation, line.file.recipe.seed
-    whole = collection.with_documents(written.documents())
-    negatives, positives = _subjects(collection, candidates, written)
-    pending: dict[str, dict[str, None]] = {query_id: {} for query_id in collection.queries}
-    for subject in (*negatives, *positives):
-        if not subject.refused:
-            pending[subject.query_id][subject.doc_id] = None
-    floor_ids = floor_sample(collection, spec.floor.sample, seed)
-    mined = {(subject.query_id, subject.doc_id) for subject in negatives if subject.origin == "mined"}
-
+    negatives, positives = subjects_of(collection, candidates, written)
+    matter = _matter(line, collection, written, [*negatives, *positives])
     with line.timed("validate"):
-        rerankers, facts = _agreeing(line, spec, whole, pending, floor_ids, mined)
-        judged = [rerankers[i] for i in spec.panel()]
-        cheapest = min(judged, key=lambda reranker: reranker.cost).name
-        roles = [f"validation.rerankers[{i}]" for i in spec.panel()]
-
-        @functools.cache
-        def panel() -> Panel:
-            judges = {r.name: r.open(line.models.get(role)) for r, role in zip(judged, roles, strict=True)}
-            scarce = frozenset(r.name for r in judged if r.absolute is not None)
-            return Panel(judges, cheapest, whole, {q: list(ids) for q, ids in pending.items()}, floor_ids, scarce)
-
-        digests = [line.models[role].digest if role in line.models else None for role in roles]
-        key = fingerprint(
-            "scores", __version__, _QUERIES, mine_key, written.key, seed, judged, spec.floor, digests,
-            _digest_of(written),
-        )  # fmt: skip
-        stage = line.workspace.stage("scores", key, Scored, _QUERIES)
-        if not stage.complete(len(pending)):
-            panel().prepare(line.progress)
-        rows = map_chunks("validate", "queries", stage, list(pending), lambda ids: panel().rows(ids), line.progress)
-        line.count(stage)
-        line.judged += len(negatives) + len(positives) if stage.computed else 0
-
-        gate = Gate(spec, _fit(line, judged, roles, rows, mined, facts), cheapest)
-        scores = Scores(rows)
+        rerankers, facts = _agreeing(matter)
+        panel = {i: rerankers[i] for i in matter.spec.panel()}
+        cheapest = min(panel.values(), key=lambda reranker: reranker.cost).name
+        rows, key = _scores(matter, panel, cheapest, [mine_key, written.key, digest_of(written)])
+        gate, scores = Gate(matter.spec, _fit(matter, panel, rows, facts), cheapest), Scores(rows)
         verdicts = _in_order(collection, [gate.verdict(subject, scores) for subject in negatives])
         restyled = _in_order(collection, [as_positive(gate.verdict(s, scores), gate) for s in positives])
-        second = _second_opinions(line, whole, spec, verdicts, rows)
-        verdicts = [settle(verdict, spec, second) for verdict in verdicts]
-        review = _review(line, whole, spec, verdicts, floor_ids, rows)
-    return Judged(verdicts, restyled, fingerprint("validate", key, spec), rows, facts, review)
+        second = _second_opinions(matter, verdicts)
+        opinions = {(row.query_id, row.doc_id or ""): row.score for row in second}
+        verdicts = [settle(verdict, matter.spec, opinions) for verdict in verdicts]
+        review, reviewed = _review(matter, verdicts)
+    key = fingerprint("validate", key, matter.spec)
+    return Judged(verdicts, restyled, key, [*rows, *second, *reviewed], facts, review)
+
+
+def _matter(line: Line, collection: Collection, written: Written, subjects: Sequence[Subject]) -> _Matter:
+    pending: dict[str, dict[str, None]] = {query_id: {} for query_id in collection.queries}
+    for subject in subjects:
+        if not subject.refused:
+            pending[subject.query_id][subject.doc_id] = None
+    return _Matter(
+        line,
+        line.file.recipe.validation,
+        collection.with_documents(written.documents()),
+        {query_id: list(doc_ids) for query_id, doc_ids in pending.items()},
+        {(subject.query_id, subject.doc_id) for subject in subjects if subject.origin == "mined"},
+        floor_sample(collection, line.file.recipe.validation.floor.sample, line.file.recipe.seed),
+    )
+
+
+def _scores(
+    matter: _Matter, panel: Mapping[int, Reranker], cheapest: str, depends_on: Sequence[str]
+) -> tuple[list[Scored], str]:
+    """What the panel says of everything that is pending, chunk by chunk; and a key that names it."""
+    line = matter.line
+    roles = {reranker.name: f"validation.rerankers[{i}]" for i, reranker in panel.items()}
+    digests = [model.digest if (model := matter.model(role)) else None for role in roles.values()]
+    judged = list(panel.values())
+    key = fingerprint(
+        "scores", __version__, _QUERIES, line.file.recipe.seed, judged, matter.spec.floor, digests, depends_on
+    )
+    stage = line.workspace.stage("scores", key, Scored, _QUERIES)
+
+    @functools.cache
+    def bench() -> Panel:
+        judges = {r.name: r.open(matter.model(roles[r.name])) for r in judged}
+        return Panel(judges, cheapest, matter.whole, matter.pending, matter.floor_ids, _scarce(judged))
+
+    if not stage.complete(len(matter.pending)):
+        bench().prepare(line.progress)
+    rows = map_chunks("validate", "queries", stage, list(matter.pending), lambda ids: bench().rows(ids), line.progress)
+    line.count(stage)
+    line.judged += sum(map(len, matter.pending.values())) if stage.computed else 0
+    return rows, key
+
+
+def _scarce(rerankers: Sequence[Reranker]) -> frozenset[str]:
+    """Those whose rule needs no fit."""
+    return frozenset(reranker.name for reranker in rerankers if reranker.absolute is not None)
 
 
 def _in_order(collection: Collection, verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -107,12 +146,7 @@ def fit_rule(spec: Validation, reranker: Reranker, evidence: Evidence) -> Bar:
 
 
 def _fit(
-    line: Line,
-    rerankers: Sequence[Reranker],
-    roles: Sequence[str],
-    rows: Sequence[Scored],
-    mined: AbstractSet[tuple[str, str]],
-    facts: dict[str, Any],
+    matter: _Matter, panel: Mapping[int, Reranker], rows: Sequence[Scored], facts: dict[str, Any]
 ) -> dict[str, Bar]:
     """The rule fitted to each reranker; what was found goes into `facts`.
 
@@ -121,15 +155,15 @@ def _fit(
     """
     bars: dict[str, Bar] = {}
     facts["rerankers"] = []
-    for reranker, role in zip(rerankers, roles, strict=True):
+    for i, reranker in panel.items():
         mine = [row for row in rows if row.reranker == reranker.name]
-        evidence = evidence_of(mine, mined, reranker.bounded)
-        bar = bars[reranker.name] = fit_rule(line.file.recipe.validation, reranker, evidence)
+        evidence = evidence_of(mine, matter.mined, reranker.bounded)
+        bar = bars[reranker.name] = fit_rule(matter.spec, reranker, evidence)
         random, near = auc(evidence.positives, evidence.random), auc(evidence.positives, evidence.mined)
         if random is not None and random <= 0.5 and min(len(evidence.positives), len(evidence.random)) >= _LEAST:
             raise InputError(
-                f"{line.file.path}: {role}: {reranker.name} does not tell known positives from random documents "
-                f"(AUC {random}; 0.5 is chance); it is no relevance model: choose another"
+                f"{matter.line.file.path}: validation.rerankers[{i}]: {reranker.name} does not tell known positives "
+                f"from random documents (AUC {random}; 0.5 is chance); it is no relevance model: choose another"
             )
         counts = {name: len(getattr(evidence, name)) for name in ("positives", "mined", "random")}
         facts["rerankers"].append(
@@ -138,140 +172,88 @@ def _fit(
     return bars
 
 
-def _agreeing(
-    line: Line,
-    spec: Validation,
-    whole: Collection,
-    pending: Mapping[str, Mapping[str, None]],
-    floor_ids: tuple[str, ...],
-    mined: AbstractSet[tuple[str, str]],
-) -> tuple[list[Reranker], dict[str, Any]]:
+def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
     """The rerankers, with float32 in place of int8 where the two give different verdicts on a sample."""
-    rerankers: list[Reranker] = list(spec.rerankers)
+    rerankers: list[Reranker] = list(matter.spec.rerankers)
     facts: dict[str, Any] = {}
     for i, reranker in enumerate(rerankers):
         if reranker.kind != "cross_encoder" or reranker.dtype != "int8":
             continue
-        sample: dict[str, list[str]] = {}
-        for query_id, ids in pending.items():
-            if sum(map(len, sample.values())) < _SAMPLE and ids:
-                sample[query_id] = list(ids)
+        sample: dict[str, Sequence[str]] = {}
+        for query_id, doc_ids in matter.pending.items():
+            if sum(map(len, sample.values())) < _SAMPLE and doc_ids:
+                sample[query_id] = doc_ids
         exact = reranker.model_copy(update={"dtype": "float32"})
         found = []
         for version in (reranker, exact):
-            judge = version.open(line.models[f"validation.rerankers[{i}]"])
-            panel = Panel({reranker.name: judge}, "", whole, sample, floor_ids)
-            panel.prepare(line.progress)
+            judge = version.open(matter.model(f"validation.rerankers[{i}]"))
+            panel = Panel({reranker.name: judge}, "", matter.whole, sample, matter.floor_ids)
+            panel.prepare(matter.line.progress)
             rows = panel.rows(list(sample))
-            bar = fit_rule(spec, reranker, evidence_of(rows, mined, reranker.bounded))
-            found.append(_called(rows, bar))
+            found.append(_called(rows, fit_rule(matter.spec, reranker, evidence_of(rows, matter.mined, True))))
         same = sum(left == right for left, right in zip(*found, strict=True))
         agreement = round(same / len(found[0]), 4) if found[0] else 1.0
         used = agreement >= _AGREEING
-        facts.setdefault("int8", {})[reranker.name] = {
-            "candidates": len(found[0]),
-            "agreement": agreement,
-            "used": used,
-        }
+        seen = {"candidates": len(found[0]), "agreement": agreement, "used": used}
+        facts.setdefault("int8", {})[reranker.name] = seen
         if not used:
             logger.warning("%s: int8 agrees on %.1f %% of verdicts only; float32 it is", reranker.name, 100 * agreement)
             rerankers[i] = exact
     return rerankers, facts
 
 
-def _called(rows: Sequence[Scored], bar: Bar) -> list[str]:
-    """How one reranker alone calls each candidate."""
-    scores, called = Scores(rows), []
-    for row in rows:
-        if row.role != "candidate" or row.doc_id is None:
-            continue
-        known = {d: bar.relevance(scores.of(row.reranker, row.query_id, d)) for d in scores.positives[row.query_id]}
-        reference, relevance = bar.reference(known, None), bar.relevance(row.score)
-        over = relevance > bar.threshold(reference)
-        called.append("false_negative" if over else "ambiguous" if relevance > bar.doubtful(reference) else "keep")
-    return called
+def _called(rows: Sequence[Scored], bar: Bar) -> list[bool]:
+    """Which candidates one reranker alone calls false negatives."""
+    scores = Scores(rows)
+    return [
+        _over(bar, scores, row.reranker, row.query_id, row.doc_id, None) > 0
+        for row in rows
+        if row.role == "candidate" and row.doc_id is not None
+    ]
 
 
-def _second_opinions(
-    line: Line, whole: Collection, spec: Validation, verdicts: Sequence[Verdict], rows: list[Scored]
-) -> dict[tuple[str, str], float]:
-    """The llm reranker's scores of the ambiguous candidates; its rows are added to `rows`."""
-    at = spec.second()
+def _second_opinions(matter: _Matter, verdicts: Sequence[Verdict]) -> list[Scored]:
+    """What the llm reranker says of the ambiguous candidates, where the recipe sends them to it."""
+    at = matter.spec.second()
     asked = [(v.query_id, v.doc_id) for v in verdicts if v.verdict == "ambiguous"]
     if at is None or not asked:
-        return {}
-    reranker = spec.rerankers[at]
-    found = score_now(reranker.open(line.models.get(f"validation.rerankers[{at}]")), whole, asked, line.progress)
-    rows += [Scored(*pair, "candidate", reranker.name, *row) for pair, row in zip(asked, found, strict=True)]
-    return {pair: score for pair, (score, _) in zip(asked, found, strict=True)}
+        return []
+    reranker = matter.spec.rerankers[at]
+    judge = reranker.open(matter.model(f"validation.rerankers[{at}]"))
+    found = score_now(judge, matter.whole, asked, matter.line.progress)
+    return [Scored(*pair, "candidate", reranker.name, *row) for pair, row in zip(asked, found, strict=True)]
 
 
-def _review(
-    line: Line,
-    whole: Collection,
-    spec: Validation,
-    verdicts: Sequence[Verdict],
-    floor_ids: tuple[str, ...],
-    rows: list[Scored],
-) -> dict[str, Any] | None:
-    """The second opinion on a sample; its scores are added to `rows`."""
-    if spec.review is None:
-        return None
-    reranker = spec.review.reranker
-    drawn = draw(verdicts, spec.review.sample, line.file.recipe.seed)
+def _review(matter: _Matter, verdicts: Sequence[Verdict]) -> tuple[dict[str, Any] | None, list[Scored]]:
+    """The second opinion on a sample of kept and refused candidates, and its scores."""
+    spec = matter.spec.review
+    if spec is None:
+        return None, []
+    reranker, drawn = spec.reranker, draw(verdicts, spec.sample, matter.line.file.recipe.seed)
     wanted: dict[str, dict[str, None]] = {}
     for row in drawn:
         wanted.setdefault(row.query_id, {})[row.doc_id] = None
-    judge = reranker.open(line.models.get("validation.review.reranker"))
-    scarce = frozenset([reranker.name] if reranker.absolute is not None else ())
-    panel = Panel({reranker.name: judge}, "", whole, {q: list(ids) for q, ids in wanted.items()}, floor_ids, scarce)
-    panel.prepare(line.progress)
-    scored = panel.rows(list(wanted))
-    mined = {(row.query_id, row.doc_id) for row in drawn if row.source.startswith("mined:")}
-    evidence = evidence_of(scored, mined, reranker.bounded)
-    bar, scores = fit_rule(spec, reranker, evidence), Scores(scored)
-    rows += [replace(row, role="reviewed") for row in scored if row.role == "candidate"]
-
+    pending = {query_id: list(doc_ids) for query_id, doc_ids in wanted.items()}
+    judge = reranker.open(matter.model("validation.review.reranker"))
+    panel = Panel({reranker.name: judge}, "", matter.whole, pending, matter.floor_ids, _scarce([reranker]))
+    panel.prepare(matter.line.progress)
+    rows = panel.rows(list(pending))
+    evidence = evidence_of(rows, matter.mined, reranker.bounded)
+    bar, scores = fit_rule(matter.spec, reranker, evidence), Scores(rows)
     judged: list[tuple[Drawn, bool]] = []
     for row in drawn:
-        known = {d: bar.relevance(scores.of(reranker.name, row.query_id, d)) for d in scores.positives[row.query_id]}
-        relevance = bar.relevance(scores.of(reranker.name, row.query_id, row.doc_id))
-        threshold = bar.threshold(bar.reference(known, row.positive_id))
-        if math.isfinite(relevance) and math.isfinite(threshold):
-            judged.append((row, relevance > threshold))
+        over = _over(bar, scores, reranker.name, row.query_id, row.doc_id, row.positive_id)
+        if math.isfinite(over):
+            judged.append((row, over > 0))
     trust = {
         "auc_random": auc(evidence.positives, evidence.random),
         "auc_mined": auc(evidence.positives, evidence.mined),
     }
-    return {**estimate(judged, reranker.name), "without_score": len(drawn) - len(judged), **trust}
+    found = {**estimate(judged, reranker.name), "without_score": len(drawn) - len(judged), **trust}
+    return found, [replace(row, role="reviewed") for row in rows if row.role == "candidate"]
 
 
-def _digest_of(written: Written) -> str:
-    """What of generation the gate depends on besides its key: which drafts came, should some have been unavailable."""
-    return fingerprint([[*draft_key(row), row.doc_id] for row in final_rows(written.rows) if row.state == "ok"])
-
-
-def _subjects(
-    collection: Collection, candidates: Sequence[Candidate], written: Written
-) -> tuple[list[Subject], list[Subject]]:
-    """Candidates as the gate sees them: negatives (mined, then written), and restyled positives."""
-    mined = [
-        Subject(candidate.query_id, None, candidate.doc_id, "mined", candidate.sources)
-        for candidate in candidates
-        if not candidate.reason
-    ]
-    objections = last_objections(written.rows)
-    drafted: dict[str, list[Subject]] = {"negative": [], "positive": []}
-    texts = {}
-    for row in final_rows(written.rows):
-        if row.state != "ok":
-            continue
-        held = next((what for what in objections.get(draft_key(row), ()) if what in _CRITICISED), None)
-        verdict, reason = _CRITICISED[held] if held else ("", "")
-        hit = Hit(row.strategy, row.slot + 1, None)
-        drafted[row.role].append(
-            Subject(row.query_id, row.positive_id, row.doc_id, "synthetic", (hit,), reason, verdict)
-        )
-        texts[row.doc_id] = row.text
-    negatives = mark_duplicates(collection, drafted["negative"], texts)
-    return [*mined, *negatives], mark_duplicates(collection, drafted["positive"], texts)
+def _over(bar: Bar, scores: Scores, reranker: str, query_id: str, doc_id: str, own: str | None) -> float:
+    """How far above its threshold one reranker alone puts a document."""
+    positives = {d: bar.relevance(scores.of(reranker, query_id, d)) for d in scores.positives[query_id]}
+    return bar.relevance(scores.of(reranker, query_id, doc_id)) - bar.threshold(bar.reference(positives, own))
