@@ -140,7 +140,7 @@ def table(results: Iterable[Result]) -> str:
 
 
 def update_readme(readme: Path, folder: Path) -> None:
-    """Write the table of all results between the README's two marks.
+    """Write the table of all results between the README's two marks, and below it the drawings beside them.
 
     Raises:
         ValueError: the marks are not there.
@@ -150,7 +150,9 @@ def update_readme(readme: Path, folder: Path) -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{readme.name}: the marks around the table are missing")
-    write_text(readme, f"{before}{BEGIN}\n\n{table(read_all(folder))}\n\n{END}{after}")
+    drawings = [f"![{path.stem}]({folder.name}/{path.name})" for path in sorted(folder.glob("*.png"))]
+    written = "\n\n".join([table(read_all(folder)), *drawings])
+    write_text(readme, f"{before}{BEGIN}\n\n{written}\n\n{END}{after}")
 
 
 def _cells(row: Row) -> list[str]:

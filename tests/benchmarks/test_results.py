@@ -126,6 +126,15 @@ def test_the_table_is_written_between_its_marks_and_stays_as_it_is(tmp_path):
     assert readme.read_text() == once
 
 
+def test_drawings_beside_the_results_are_shown_below_the_table(tmp_path):
+    keep(tmp_path / "results", result(MEMORY), ORDER)
+    (tmp_path / "results" / "writing-growth.png").write_bytes(b"")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}{END}")
+    update_readme(readme, tmp_path / "results")
+    assert readme.read_text().endswith(f" yes |\n\n![writing-growth](results/writing-growth.png)\n\n{END}")
+
+
 def test_a_readme_without_marks_is_refused(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"{END} {BEGIN}")
@@ -192,7 +201,7 @@ def test_sides_take_turns():
 
 
 def test_every_benchmark_is_found_and_offered():
-    assert list(found()) == ["generation", "training"]
+    assert list(found()) == ["false_negatives", "generation", "mining", "training"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],
         capture_output=True,
@@ -200,4 +209,4 @@ def test_every_benchmark_is_found_and_offered():
         check=True,
         cwd=Path(__file__).resolve().parents[2],
     )
-    assert "{generation,training}" in done.stdout and "--quick" in done.stdout
+    assert "{false_negatives,generation,mining,training}" in done.stdout and "--quick" in done.stdout
