@@ -51,7 +51,8 @@ class TieRanks:
             kth = np.partition(rounded, len(rows) - k)[len(rows) - k]
             rows, rounded = rows[rounded >= kth], rounded[rounded >= kth]
         order = np.lexsort((self.rank[rows], -rounded))[:k]
-        return [(self.doc_ids[row], float(score)) for row, score in zip(rows[order], rounded[order], strict=True)]
+        ids = [self.doc_ids[row] for row in rows[order].tolist()]
+        return list(zip(ids, rounded[order].tolist(), strict=True))
 
     def _bar(self, scores: "NDArray[np.floating]", k: int) -> float:
         """A score that at least `k` documents reach: the k-th best of the best of each group, less the rounding."""
@@ -60,6 +61,6 @@ class TieRanks:
         groups = len(scores) // _GROUP
         if groups < 2 * k:
             return -np.inf
-        best = scores[: groups * _GROUP].reshape(groups, _GROUP).max(axis=1)
+        best = scores[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)  # along whole rows, which is fast
         kth = float(np.partition(best, groups - k)[groups - k])  # NaN, which sorts last, would count as best
         return kth - 10.0**-SCORE_DECIMALS if np.isfinite(best).all() else -np.inf

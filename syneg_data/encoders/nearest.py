@@ -7,7 +7,8 @@ below the last that is wanted. Where that cannot be shown (many documents are al
 searched again in float64 from end to end.
 """
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING
 
 from syneg_data.encoders.vectors import Vectors
 from syneg_data.loading import device
@@ -15,12 +16,12 @@ from syneg_data.ranking import SCORE_DECIMALS, Ranked, TieRanks
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
-SLACK = 24  # documents on the shortlist beyond those wanted
+SLACK = 14  # documents on the shortlist beyond those wanted
 _CELLS = 1 << 23  # scores in memory at once; more would only leave the processor's caches
 _QUERIES = 1024  # queries in a block of scores; from some 64 on the product is bound by arithmetic, not by memory
-_GROUP = 32  # neighbouring scores of which only the best is looked at to find a lower bound
 _EPSILON = 2.0**-24
 
 
@@ -38,6 +39,8 @@ def nearest(
         k: documents per query; fewer come back only where there are fewer.
         max_memory: bytes that the working arrays may take; the vectors of the corpus are mapped, not held.
     """
+    import numpy as np
+
     k = min(k, len(corpus))
     if k == 0 or not len(queries):
         return [[] for _ in queries]
@@ -46,8 +49,10 @@ def nearest(
     found: list[Ranked] = []
     for start in range(0, len(queries), block):
         part = queries[start : start + block]
-        rough, rows = _shortlists(part, corpus, width, chunk)
-        found += _exact(part, corpus, ranks, k, rough, rows, chunk)
+        rough, rows, longest = _shortlists(part, corpus, width, chunk)
+        # The worst error of a sum of products in float32, in whatever order it is summed (Higham 2002, section 3.1).
+        error = 2 * corpus.dimension * _EPSILON * np.linalg.norm(part, axis=1) * longest
+        found += _exact(part, corpus, ranks, k, rough[:, -1].astype(np.float64) + error, rows, chunk)
     return found
 
 
@@ -69,56 +74,37 @@ def _blocks(n: int, documents: int, dimension: int, width: int, max_memory: int 
 
 def _shortlists(
     queries: "NDArray[np.float32]", corpus: Vectors, width: int, chunk: int
-) -> tuple["NDArray[np.float32]", "NDArray[np.int64]"]:
-    """The `width` best documents of every query by float32 scores, best first: scores and rows, both (n, width)."""
+) -> tuple["NDArray[np.float32]", "NDArray[np.int64]", float]:
+    """The `width` best documents of every query by float32 scores, best first.
+
+    Returns:
+        Scores and rows, both of shape (n, width), and the length of the longest vector of the corpus.
+    """
     import torch
 
     place = device()
     with torch.inference_mode():
-        asked = torch.from_numpy(queries).to(place)
-        best = torch.full((len(queries), width), -torch.inf, device=place)
-        rows = torch.full((len(queries), width), -1, dtype=torch.int64, device=place)
+        asked = _tensor(queries).to(place)
+        best = torch.empty((len(queries), 0), device=place)
+        rows = torch.empty((len(queries), 0), dtype=torch.int64, device=place)
+        longest = 0.0
         for start in range(0, len(corpus), chunk):
-            part = torch.from_numpy(corpus.read(start, min(start + chunk, len(corpus)))).to(place)
-            scores = asked @ part.T
-            better, where = _better(scores, best[:, -1:], width)
-            if better.shape[1] == 0:
-                continue
-            best, order = torch.cat([best, better], 1).topk(width)
-            rows = torch.cat([rows, where + start], 1).gather(1, order)
-        return best.cpu().numpy(), rows.cpu().numpy()
+            part = _tensor(corpus.read(start, min(start + chunk, len(corpus)))).to(place)
+            longest = max(longest, float(part.norm(dim=1).max()))
+            scores, columns = (asked @ part.T).topk(min(width, len(part)), sorted=False)
+            best, rows = torch.cat([best, scores], 1), torch.cat([rows, columns + start], 1)
+            best, order = best.topk(min(width, best.shape[1]))
+            rows = rows.gather(1, order)
+        return best.cpu().numpy(), rows.cpu().numpy(), longest
 
 
-def _better(scores: Any, last: Any, width: int) -> tuple[Any, Any]:  # noqa: ANN401
-    """The scores of each row that may be among its `width` best, with their columns, padded with -inf.
-
-    Args:
-        scores: a tensor, shape (n, chunk).
-        last: what a score has to exceed because so many are known already, shape (n, 1).
-        width: how many of a row can count at most.
-    """
+def _tensor(array: "NDArray[np.float32]") -> "torch.Tensor":
+    """The same memory as a tensor, without the warning that mapped memory may not be written to: nobody does."""
     import torch
 
-    n, chunk = scores.shape
-    groups = chunk // _GROUP
-    if groups >= 2 * width:  # at least `width` of this chunk reach the width-th best of the groups' maxima
-        maxima = scores[:, : groups * _GROUP].reshape(n, groups, _GROUP).amax(2)
-        bar = torch.maximum(last, maxima.topk(width).values[:, -1:])
-        found = ((scores >= bar) & (scores > last)).nonzero(as_tuple=True)
-    else:
-        found = (scores > last).nonzero(as_tuple=True)
-    row, column = found
-    counts = torch.bincount(row, minlength=n)
-    longest = int(counts.max())
-    if longest > 8 * width:  # hardly a gap between scores, or a first chunk
-        best = scores.topk(min(width, chunk))
-        return best.values, best.indices
-    ends = counts.cumsum(0)
-    slot = torch.arange(len(row), device=scores.device) - (ends - counts)[row]
-    better = torch.full((n, longest), -torch.inf, device=scores.device)
-    where = torch.full((n, longest), -1, dtype=torch.int64, device=scores.device)
-    better[row, slot], where[row, slot] = scores[row, column], column
-    return better, where
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)
 
 
 def _exact(
@@ -126,11 +112,21 @@ def _exact(
     corpus: Vectors,
     ranks: TieRanks,
     k: int,
-    rough: "NDArray[np.float32]",
+    most: "NDArray[np.float64]",
     rows: "NDArray[np.int64]",
     chunk: int,
 ) -> list[Ranked]:
-    """The true order of each shortlist, or a search from end to end where a shortlist may lack a document."""
+    """The true order of each shortlist, or a search from end to end where a shortlist may lack a document.
+
+    Args:
+        queries: shape (n, dimension).
+        corpus: all vectors.
+        ranks: the documents' ids.
+        k: documents per query.
+        most: what a document that is not on the shortlist can score at most, shape (n,).
+        rows: the shortlists, shape (n, width).
+        chunk: documents that are held at once.
+    """
     import numpy as np
 
     n, width = rows.shape
@@ -142,9 +138,7 @@ def _exact(
         scores = np.round(np.matmul(vectors, part[:, :, None])[:, :, 0], SCORE_DECIMALS)
         order = np.lexsort((ranks.rank[near], -scores), axis=-1)[:, :k]
         scores, near = np.take_along_axis(scores, order, 1), np.take_along_axis(near, order, 1)
-        lengths = np.linalg.norm(part, axis=1) * np.sqrt((vectors**2).sum(2).max(1))
-        error = 2 * corpus.dimension * _EPSILON * np.maximum(lengths, 1.0)
-        last = np.round(rough[start : start + step, -1] + error, SCORE_DECIMALS)
+        last = np.round(most[start : start + step], SCORE_DECIMALS)
         sure = (last < scores[:, -1]) | (width == len(corpus))
         for i in range(len(part)):
             if sure[i]:
