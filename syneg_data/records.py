@@ -44,6 +44,14 @@ class Twin:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Echo:
+    """A document whose text, with or without its title, is a query's."""
+
+    query_id: str
+    doc_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute that a draft was asked to have."""
 

@@ -16,8 +16,8 @@ from syneg_data.generation.critic import sit_exam, worth_heeding
 from syneg_data.generation.drafts import is_final, pairs_of, plan_assignments, settled, write_drafts
 from syneg_data.line import Line, Written
 from syneg_data.mining.candidates import Source, mine_queries
-from syneg_data.mining.guards import OpenGuards, find_twins
-from syneg_data.records import Candidate, Generation, Twin
+from syneg_data.mining.guards import OpenGuards, find_echoes, find_twins
+from syneg_data.records import Candidate, Echo, Generation, Twin
 from syneg_data.spec import fingerprint
 
 _QUERIES_PER_MINE = 512  # a chunk; dense search passes over the whole corpus for each
@@ -35,13 +35,13 @@ def mine(line: Line, collection: Collection) -> tuple[list[Candidate], list[Twin
     miners = recipe.mining
     models = [line.models.get(f"mining[{i}]") for i in range(len(miners))]
     digests = [model.digest if model else miner.digest() for miner, model in zip(miners, models, strict=True)]
-    named = fingerprint("twins", __version__, collection.digest)
+    named = fingerprint("texts", __version__, collection.digest)
     key = fingerprint("mine", __version__, _QUERIES_PER_MINE, collection.digest, miners, recipe.guards, digests)
     stage = line.workspace.stage("mine", key, Candidate, _QUERIES_PER_MINE)
 
     @functools.cache
     def guards() -> OpenGuards:
-        return recipe.guards.open(collection, twins)
+        return recipe.guards.open(collection, twins, echoes)
 
     @functools.cache
     def sources() -> list[Source]:
@@ -55,11 +55,13 @@ def mine(line: Line, collection: Collection) -> tuple[list[Candidate], list[Twin
     with line.timed("mine"):
         same = line.workspace.stage("twins", named, Twin, 1)
         twins = map_chunks("compare", "corpus", same, [collection], lambda _: find_twins(collection), line.progress)
+        alike = line.workspace.stage("echoes", named, Echo, 1)
+        echoes = map_chunks("compare", "queries", alike, [collection], lambda _: find_echoes(collection), line.progress)
         if not stage.complete(len(collection.queries)):
             sources()  # before the bar of this stage begins: encoding a corpus has one of its own
         rows = map_chunks("mine", "queries", stage, list(collection.queries), compute, line.progress)
-    line.count(same)
-    line.count(stage)
+    for part in (same, alike, stage):
+        line.count(part)
     return rows, twins, key
 
 

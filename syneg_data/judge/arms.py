@@ -12,7 +12,6 @@ from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.mining import Bm25, Guards
 from syneg_data.mining.candidates import Source, mine_queries
 from syneg_data.mining.dense import DenseIndex
-from syneg_data.mining.guards import find_twins
 from syneg_data.mixing.selection import Material, mix_pairs
 from syneg_data.ranking import Index
 from syneg_data.spec import seed_of
@@ -105,7 +104,7 @@ def _nearest(ground: Ground) -> Chosen:
 def _unchecked(ground: Ground, open_index: Callable[[Collection], Index]) -> Chosen:
     """The best documents of a search; only positives, copies of them and of the query are passed over."""
     real = _without(ground.material.collection, set(ground.corpus))
-    guards = Guards(near_duplicate=None).open(real, find_twins(real))
+    guards = Guards(near_duplicate=None).open(real)
     most = max((len(real.positives(query_id)) for query_id in real.queries), default=0)
     # Refused are positives and at most two texts of the query, so that many more make up for them.
     source = Source("search", 0, ground.all + most + 2, open_index(guards.distinct()))

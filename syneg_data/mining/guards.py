@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from syneg_data.collection import Collection, normalise
-from syneg_data.records import Twin
+from syneg_data.records import Echo, Twin
 from syneg_data.spec import Spec
 
 _SHINGLE = 3  # words
@@ -19,9 +19,22 @@ class Guards(Spec):
         0.9, gt=0, le=1, description="refuse a text whose 3-word sequences overlap so much (Jaccard) with a positive's"
     )
 
-    def open(self, collection: Collection, twins: Sequence[Twin]) -> "OpenGuards":
-        """The guards over a collection, whose twins are known."""
-        return OpenGuards(collection, {twin.doc_id: twin.same_as for twin in twins}, self.near_duplicate)
+    def open(
+        self, collection: Collection, twins: Sequence[Twin] | None = None, echoes: Sequence[Echo] | None = None
+    ) -> "OpenGuards":
+        """The guards over a collection.
+
+        Args:
+            collection: texts and judgements.
+            twins: from `find_twins`; left out: they are looked for.
+            echoes: from `find_echoes`; left out: they are looked for.
+        """
+        return OpenGuards(
+            collection,
+            find_twins(collection) if twins is None else twins,
+            find_echoes(collection) if echoes is None else echoes,
+            self.near_duplicate,
+        )
 
 
 def find_twins(collection: Collection) -> list[Twin]:
@@ -40,16 +53,35 @@ def find_twins(collection: Collection) -> list[Twin]:
     return twins
 
 
+def find_echoes(collection: Collection) -> list[Echo]:
+    """Documents whose normalised text, with or without the title, is a query's; sorted by query_id, doc_id."""
+    queries: dict[str, list[str]] = {}
+    for query_id, text in collection.queries.items():
+        queries.setdefault(normalise(text), []).append(query_id)
+    queries.pop("", None)
+    found = {
+        (query_id, doc_id)
+        for doc_id, document in collection.documents.items()
+        for text in {normalise(document.text), normalise(collection.text(doc_id))}
+        for query_id in queries.get(text, ())
+    }
+    return [Echo(*pair) for pair in sorted(found)]
+
+
 class OpenGuards:
     """The guards over one collection; what they say of a document depends on texts and judgements alone."""
 
-    def __init__(self, collection: Collection, same_as: Mapping[str, str | None], near_duplicate: float | None) -> None:
-        """Args: the collection, twins by doc_id, and the Jaccard similarity from which a text is a near-duplicate."""
+    def __init__(
+        self, collection: Collection, twins: Sequence[Twin], echoes: Sequence[Echo], near_duplicate: float | None
+    ) -> None:
+        """Args: as `Guards.open`, and the Jaccard similarity from which on a text is a near-duplicate."""
         self._collection = collection
-        self._same_as = same_as
+        self._same_as = {twin.doc_id: twin.same_as for twin in twins}
         self._near_duplicate = near_duplicate
-        self._normalised = functools.lru_cache(50_000)(lambda doc_id: normalise(collection.text(doc_id)))
-        self._shingles = functools.lru_cache(5_000)(lambda doc_id: shingles(self._normalised(doc_id)))
+        self._echoes: dict[str, list[str]] = {}
+        for echo in echoes:
+            self._echoes.setdefault(echo.query_id, []).append(echo.doc_id)
+        self._shingles = functools.lru_cache(10_000)(lambda doc_id: shingles(normalise(collection.text(doc_id))))
 
     def distinct(self) -> Collection:
         """The collection as miners see it: every text once, under the lowest of its ids, and no empty ones."""
@@ -62,42 +94,42 @@ class OpenGuards:
     def of_query(self, query_id: str) -> "QueryGuards":
         """The guards of one query."""
         positives = self._collection.positives(query_id)
-        texts = {known for doc_id in positives if (known := self.document(doc_id)) is not None}
-        return QueryGuards(self, normalise(self._collection.queries[query_id]), frozenset(positives), frozenset(texts))
-
-    def is_text(self, doc_id: str, text: str) -> bool:
-        """Whether a document, with or without its title, is this normalised text."""
-        return text in (self._normalised(doc_id), normalise(self._collection.documents[doc_id].text))
+        texts = sorted({known for doc_id in positives if (known := self.document(doc_id)) is not None})
+        # What comes later counts: a document that is itself judged is `positive`, whatever else it is.
+        refused = dict.fromkeys(self._echoes.get(query_id, ()), "text_of_query")
+        refused |= dict.fromkeys(texts, "text_of_positive") | dict.fromkeys(positives, "positive")
+        return QueryGuards(self, refused, texts if self._near_duplicate is not None else [])
 
     def is_near(self, doc_id: str, positive_id: str) -> bool:
         """Whether two documents are near-duplicates: of like length, and of like sequences of three words."""
-        if self._near_duplicate is None:
-            return False
-        lengths = len(self._normalised(doc_id)), len(self._normalised(positive_id))
-        if min(lengths) < (self._near_duplicate - 0.2) * max(lengths):  # spares most pairs the work below
+        least = self._near_duplicate or 0.0
+        lengths = self._length(doc_id), self._length(positive_id)
+        if min(lengths) < (least - 0.2) * max(lengths):  # spares most pairs the work below
             return False
         left, right = self._shingles(doc_id), self._shingles(positive_id)
         common = len(left & right)
-        return common >= self._near_duplicate * (len(left) + len(right) - common)
+        return common >= least * (len(left) + len(right) - common)
+
+    def _length(self, doc_id: str) -> int:
+        document = self._collection.documents[doc_id]
+        return len(document.title) + len(document.text)
 
 
 class QueryGuards:
     """The guards of one query."""
 
-    def __init__(self, guards: OpenGuards, query: str, positives: frozenset[str], texts: frozenset[str]) -> None:
-        """Args: all guards, the normalised query, its positives, and the ids under which miners know their texts."""
-        self._guards, self._query, self._positives, self._texts = guards, query, positives, texts
+    def __init__(self, guards: OpenGuards, refused: Mapping[str, str], texts: Sequence[str]) -> None:
+        """Args: all guards, doc_id -> reason of what is refused anyhow, and what must have no near-duplicate."""
+        self._guards, self._refused, self._texts = guards, refused, texts
 
     def reason(self, doc_id: str) -> str:
         """Why a document is refused; empty if it is not."""
-        if doc_id in self._positives:
-            return "positive"
-        if doc_id in self._texts:
-            return "text_of_positive"
-        if self._query and self._guards.is_text(doc_id, self._query):
-            return "text_of_query"
-        near = any(self._guards.is_near(doc_id, positive_id) for positive_id in self._texts)
-        return "near_duplicate_of_positive" if near else ""
+        if why := self._refused.get(doc_id, ""):
+            return why
+        for text_id in self._texts:
+            if self._guards.is_near(doc_id, text_id):
+                return "near_duplicate_of_positive"
+        return ""
 
 
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
