@@ -23,7 +23,7 @@ def _bytes(value: object) -> object:
     unit = value[-2:].upper()
     try:
         return int(float(value[:-2]) * _UNITS[unit])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise ValueError(f"'{value}' is no amount of memory; write a number and KB, MB, GB or TB, as in 4GB") from None
 
 

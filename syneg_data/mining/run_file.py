@@ -30,7 +30,13 @@ class RunFile(Spec):
         """A run has no model."""
 
     def digest(self) -> str:
-        """Of the file's bytes."""
+        """Of the file's bytes.
+
+        Raises:
+            InputError: it is a folder.
+        """
+        if not Path(self.path).is_file():
+            raise InputError(f"{shown(Path(self.path))}: not a file; name a TREC run")
         return sha256_file(Path(self.path))
 
     def open(self, collection: Collection, model: Resolved | None, progress: Progress | None = None) -> Index:
@@ -62,12 +68,13 @@ class _RunIndex:
 
 
 def _ranked(scores: Mapping[str, float], aliases: Mapping[str, str | None]) -> Ranked:
-    """Documents by (score desc, doc_id asc), each text once, at its best."""
+    """Documents by (score desc, doc_id asc), each text once, at its best; scores rounded once the order is clear."""
     best: dict[str, float] = {}
-    for doc_id, score in sorted(scores.items(), key=lambda hit: -hit[1]):
+    for doc_id, score in scores.items():
         if (known := aliases.get(doc_id, doc_id)) is not None:
-            best.setdefault(known, score)
-    return sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))
+            best[known] = max(score, best.get(known, score))
+    ordered = sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))
+    return [(doc_id, round(score, SCORE_DECIMALS)) for doc_id, score in ordered]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
@@ -79,7 +86,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
         if len(fields) != 6:
             fail(path, number, f"{len(fields)} columns, not 6", "write query Q0 document rank score tag")
         try:
-            score = round(float(fields[4]), SCORE_DECIMALS)
+            score = float(fields[4])
         except ValueError:
             score = math.nan
         if not math.isfinite(score):
