@@ -7,7 +7,9 @@ are nearest to each test question by all-MiniLM-L6-v2, the same for both; diseas
 split, of which the cross-encoder has seen the rest.
 """
 
+import contextlib
 import gzip
+import io
 import json
 import math
 import os
@@ -191,7 +193,8 @@ def _cross_scores(pool: Pool, cosines: Mapping[Pair, float]) -> dict[Pair, float
     from syneg_data.encoders.cross_encoder import CrossEncoder
     from syneg_data.references import PathModel
 
-    encoder = CrossEncoder(PathModel(kind="path", path=str(_CROSS)).resolve(), _CROSS_LENGTH, 4096)
+    model = PathModel(kind="path", path=str(_CROSS)).resolve()
+    encoder = CrossEncoder(model, _CROSS_LENGTH, 4096, "openvino")  # float32, and twice as fast as torch on a CPU
     known = pool.collection
     texts = [(known.queries[query_id], known.text(doc_id)) for query_id, doc_id in cosines]
     return {pair: round(score, 5) for pair, score in zip(cosines, encoder.score(texts), strict=True)}
@@ -340,11 +343,12 @@ def _kept_by_peer(
     settings: dict[str, Any] = dict(options)
     if cross is not None:
         told = _Told({(known.queries[q], known.text(d)): score for (q, d), score in cross.items()})
-    found = mine_hard_negatives(
-        dataset, given, corpus=list(pool.texts), cross_encoder=told, range_max=_DEPTH + 1,
-        num_negatives=_DEPTH, sampling_strategy="top", output_format="triplet", batch_size=1024, faiss_batch_size=1024,
-        verbose=False, **settings,
-    )  # fmt: skip
+    with contextlib.redirect_stderr(io.StringIO()):  # its bars
+        found = mine_hard_negatives(
+            dataset, given, corpus=list(pool.texts), cross_encoder=told, range_max=_DEPTH + 1, num_negatives=_DEPTH,
+            sampling_strategy="top", output_format="triplet", batch_size=1024, faiss_batch_size=1024, verbose=False,
+            **settings,
+        )  # fmt: skip
     query_ids = {text: query_id for query_id, text in known.queries.items()}
     return frozenset(
         (query_ids[query], pool.texts[negative])
