@@ -1,9 +1,9 @@
 """dense_mining: hard negatives from given embeddings, ours and sentence-transformers' `mine_hard_negatives`.
 
-Ours is timed up to the rows of candidates, the peer up to its data set. Its defaults are those of its signature, with the
-output format `triplet`; beside them stands the format `n-tuple`, which it makes faster, at the default and at the best chunk
-size. Comparing the texts of the corpus, which ours does once per collection and keeps, and the peer does not do, has a
-row of its own.
+Ours is timed up to the rows of candidates, the peer up to its data set. Its defaults are those of its signature, with
+the output format `triplet`; beside them stands the format `n-tuple`, which it makes faster, at the default and at the
+best chunk size. Comparing the texts of the corpus, which ours does once per collection and keeps, and the peer does not
+do, has a row of its own.
 """
 
 import contextlib
