@@ -78,7 +78,7 @@ ONE_PROBLEM = {
     "unknown key": ((BM25, BM25 + "    depht: 5\n"), "6: mining[0].depht: unknown key; did you mean 'depth'?"),
     "unknown key without a likeness": (
         (BM25, BM25 + "    colour: 5\n"),
-        "6: mining[0].colour: unknown key; known here: kind, name, depth, k1, b, stopwords",
+        "6: mining[0].colour: unknown key; known here: kind, name, depth, skip, engine, k1, b, stopwords",
     ),
     "unknown section": (
         ("seed: 13", "seed: 13\ngenerations: {}"),
@@ -281,6 +281,123 @@ def test_no_internal_tags_in_a_location(problems):
     text = changed(("      model: model\n", "      model: {kind: package, sha256: x, pakage: y}\n"))
     for line in problems(text):
         assert re.match(r"recipes/x\.yaml:\d+: validation\.rerankers(\[0\]\.model(\.\w+)?)?: ", line), line
+
+
+# The gate: what stands in the validation section of the recipe above, and the lines that it must earn
+
+LLM = "    - {kind: llm, engine: {kind: openai, base_url: http://127.0.0.1/v1, model: m, revision: r}}\n"
+RERANKER = "    - kind: bi_encoder\n      model: model\n"
+PAIRS = "kind: cross_encoder\n      model: model\n"
+DOUBT = "  rule: {kind: relative, doubt: 0.1}\n"
+GATES = {
+    "llm without an llm reranker": (
+        RERANKER + "  ambiguous: llm\n" + DOUBT,
+        ["10: validation.ambiguous: 'llm' needs exactly one reranker of kind llm, here are 0; add or remove one"],
+    ),
+    "llm with two llm rerankers": (
+        RERANKER + LLM + LLM.replace("kind: llm,", "kind: llm, name: other,") + "  ambiguous: llm\n" + DOUBT,
+        ["12: validation.ambiguous: 'llm' needs exactly one reranker of kind llm, here are 2; add or remove one"],
+    ),
+    "nobody left to judge": (
+        LLM + "  ambiguous: llm\n" + DOUBT,
+        ["7: validation.rerankers: only the llm reranker is left to judge; add another, or use ambiguous: drop"],
+    ),
+    "kept without doubt": (
+        RERANKER + "  ambiguous: keep\n",
+        ["10: validation.ambiguous: the rule has no band of doubt, so nothing is ambiguous; set rule.doubt"],
+    ),
+    "asked without doubt": (
+        RERANKER + LLM + "  ambiguous: llm\n  rule: {kind: absolute, maximum: 0.5, doubt: 0}\n",
+        ["11: validation.ambiguous: the rule has no band of doubt, so nothing is ambiguous; set rule.doubt"],
+    ),
+    "reviewed under a name of the gate": (
+        RERANKER + "  review:\n    reranker: {kind: cross_encoder, name: bi_encoder, model: model}\n",
+        [
+            "11: validation.review.reranker: the name 'bi_encoder' is a reranker's of the gate; "
+            "give it a name of its own"
+        ],
+    ),
+    "two rerankers of one name": (
+        RERANKER + RERANKER,
+        ["10: validation.rerankers[1]: the name 'bi_encoder' is taken; give each entry a `name` of its own"],
+    ),
+    "everything at once": (
+        LLM + LLM + "  ambiguous: llm\n",
+        [
+            "10: validation.ambiguous: 'llm' needs exactly one reranker of kind llm, here are 2; add or remove one",
+            "7: validation.rerankers: only the llm reranker is left to judge; add another, or use ambiguous: drop",
+            "10: validation.ambiguous: the rule has no band of doubt, so nothing is ambiguous; set rule.doubt",
+            "9: validation.rerankers[1]: the name 'llm' is taken; give each entry a `name` of its own",
+        ],
+    ),
+    "a number format that is none": (
+        f"    - {PAIRS}      dtype: int4\n",
+        ["10: validation.rerankers[0].dtype: must be 'float32', 'bfloat16' or 'int8', not 'int4'; change the value"],
+    ),
+    "unknown rule": (
+        RERANKER + "  rule: {kind: percentil}\n",
+        ["10: validation.rule: unknown kind 'percentil'; did you mean 'percentile'?"],
+    ),
+    "a rule that nothing can exceed": (
+        RERANKER + "  rule: {kind: calibrated, maximum: 1.0}\n",
+        ["10: validation.rule.maximum: must be less than 1, not 1.0; change the value"],
+    ),
+    "a rule within a rule": (
+        RERANKER + "  rule: {kind: calibrated, otherwise: {kind: relative, margin: 1}}\n",
+        ["10: validation.rule.otherwise.margin: must be less than 1, not 1; change the value"],
+    ),
+    "a review of next to nothing": (
+        RERANKER + "  review: {reranker: {kind: cross_encoder, model: model}, sample: 19}\n",
+        ["10: validation.review.sample: must be greater than or equal to 20, not 19; change the value"],
+    ),
+    "unknown key of an llm reranker": (
+        RERANKER + LLM.replace("kind: llm,", "kind: llm, wrds: 5,"),
+        ["10: validation.rerankers[1].wrds: unknown key; did you mean 'words'?"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("section", "lines"), GATES.values(), ids=list(GATES))
+def test_a_gate_that_does_not_fit_together(problems, section, lines):
+    assert problems(changed((RERANKER, section))) == [f"recipes/x.yaml:{line}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        (["dtype: int8"], "dtype int8 is not to be had with backend torch, which offers float32 and bfloat16"),
+        (
+            ["backend: onnx", "dtype: bfloat16"],
+            "dtype bfloat16 is not to be had with backend onnx, which offers float32 and int8",
+        ),
+        (
+            ["backend: openvino", "dtype: int8"],
+            "dtype int8 is not to be had with backend openvino, which offers float32 and bfloat16",
+        ),
+    ],
+)
+def test_a_number_format_that_a_backend_does_not_offer(problems, keys, what):
+    section = f"    - {PAIRS}" + "".join(f"      {key}\n" for key in keys)
+    (line,) = problems(changed((RERANKER, section)))
+    assert line.startswith("recipes/x.yaml:8: validation.rerankers[0]: ")
+    assert f"{what}; change one of the two" in line
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        RERANKER + LLM + "  ambiguous: llm\n" + DOUBT,
+        RERANKER + "  ambiguous: keep\n  rule: {kind: calibrated, doubt: 0.1}\n",
+        LLM,
+        RERANKER + f"  review:\n    reranker:\n      name: other\n      {PAIRS}",
+        f"    - {PAIRS}      backend: onnx\n      dtype: int8\n",
+        f"    - {PAIRS}      dtype: bfloat16\n",
+    ],
+)
+def test_a_gate_that_fits_together(check, section):
+    recipe = check(changed((RERANKER, section)))
+    assert recipe.validation.panel() == [0]
+    assert recipe.validation.second() == (1 if "ambiguous: llm" in section else None)
 
 
 def test_misfits_of_several_sections_come_at_once(problems):
@@ -522,7 +639,9 @@ def test_defaults_of_a_short_recipe(check):
     assert recipe.limit is None
     assert recipe.mining[0].depth == 50
     assert recipe.validation.agree == "any"
-    assert recipe.validation.rule.margin == 0.05
+    assert (recipe.validation.rule.kind, recipe.validation.rule.maximum) == ("calibrated", 0.5)
+    assert (recipe.validation.ambiguous, recipe.validation.false_negative) == ("drop", "drop")
+    assert recipe.validation.review is None
     assert recipe.validation.floor.sample == 100
     assert recipe.publishing.language == ("en",)
 

@@ -1,11 +1,14 @@
 """Between generation and the gate: what becomes a candidate, and what the critic's word makes of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from syneg_data.collection import Collection, Document
 from syneg_data.generation.drafts import CRITIQUE
+from syneg_data.line import Written
 from syneg_data.records import Candidate, Generation, Hit
-from syneg_data.stages import Written, _subjects
+from syneg_data.subjects import digest_of, subjects_of
 from syneg_data.validation.gate import Subject
 
 CORPUS = Collection(
@@ -29,7 +32,7 @@ def word(slot, objections, state="ok", round_=0):
 
 
 def subjects(*rows, mined=()):
-    return _subjects(CORPUS, mined, Written(list(rows)))
+    return subjects_of(CORPUS, mined, Written(list(rows)))
 
 
 def test_negatives_are_what_was_mined_and_then_what_was_written():
@@ -93,3 +96,12 @@ def test_texts_that_are_there_already_are_duplicates():
 def test_the_documents_are_the_last_versions_that_passed():
     written = Written([draft(0, "first"), draft(0, "second", round_=1), draft(1, "", state="copied"), word(0, "")])
     assert written.documents() == [Document("s0", "second")]
+
+
+def test_which_drafts_came_is_part_of_what_the_gate_depends_on():
+    """An engine that was unavailable leaves fewer drafts under the same key; the gate must not reuse their scores."""
+    rows = [draft(0, "first"), draft(1, "", state="failed"), word(0, "")]
+    assert digest_of(Written(rows)) == digest_of(Written(rows[:2])) == digest_of(Written(rows[:1]))
+    assert digest_of(Written(rows)) != digest_of(Written([draft(0, "first"), draft(1, "second")]))
+    assert digest_of(Written(rows)) != digest_of(Written([]))
+    assert digest_of(Written(rows)) != digest_of(Written([replace(draft(0, "other"), doc_id="s9")]))

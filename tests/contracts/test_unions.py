@@ -7,6 +7,7 @@ from syneg_data.recipe import UNIONS
 from syneg_data.spec import RUNTIME, fingerprint, members
 
 MODEL = {"kind": "hub", "id": "someone/model", "revision": "v1"}
+ENGINE = {"kind": "openai", "base_url": "https://one.example.org/v1", "model": "some/model", "revision": "2025-01-01"}
 
 # One example per kind, and for each field that decides rows another legal value.
 EXAMPLES = {
@@ -16,17 +17,33 @@ EXAMPLES = {
     ),
     ("mining[]", "bm25"): (
         {"kind": "bm25"},
-        {"name": "lexical", "depth": 7, "k1": 1.2, "b": 0.4, "stopwords": "none"},
+        {
+            "name": "lexical",
+            "depth": 7,
+            "skip": 2,
+            "engine": "rank-bm25",
+            "k1": 1.2,
+            "b": 0.4,
+            "stopwords": "none",
+        },
     ),
-    ("mining[]", "dense"): ({"kind": "dense", "model": MODEL}, {"name": "near", "depth": 7, "max_length": 64}),
+    ("mining[]", "dense"): (
+        {"kind": "dense", "model": MODEL},
+        {
+            "name": "near",
+            "depth": 7,
+            "skip": 2,
+            "prompts": {"query": "query: "},
+            "max_length": 64,
+            "dtype": "float16",
+        },
+    ),
+    ("mining[]", "run_file"): ({"kind": "run_file", "path": "."}, {"name": "lucene", "depth": 7, "skip": 2}),
     ("generation.engine", "vllm"): (
         {"kind": "vllm", "model": MODEL},
         {"dtype": "float32", "max_model_len": 2048, "backend": "xgrammar"},
     ),
-    ("generation.engine", "openai"): (
-        {"kind": "openai", "base_url": "https://one.example.org/v1", "model": "some/model", "revision": "2025-01-01"},
-        {"model": "other/model", "revision": "2025-01-02"},
-    ),
+    ("generation.engine", "openai"): (ENGINE, {"model": "other/model", "revision": "2025-01-02"}),
     ("generation.engine", "transformers"): ({"kind": "transformers", "model": MODEL}, {"dtype": "float32"}),
     ("generation.strategies[]", "syneg"): (
         {"kind": "syneg"},
@@ -71,14 +88,35 @@ EXAMPLES = {
     ("generation.reflection", "none"): ({"kind": "none"}, {}),
     ("validation.rerankers[]", "bi_encoder"): (
         {"kind": "bi_encoder", "model": MODEL},
-        {"name": "teacher", "max_length": 64, "allow_same_model": True},
+        {
+            "name": "teacher",
+            "prompts": {"document": "passage: "},
+            "max_length": 64,
+            "dtype": "bfloat16",
+            "allow_same_model": True,
+        },
     ),
     ("validation.rerankers[]", "cross_encoder"): (
         {"kind": "cross_encoder", "model": MODEL},
-        {"name": "judge", "max_length": 64, "allow_same_model": True},
+        {"name": "judge", "max_length": 64, "backend": "onnx", "dtype": "bfloat16", "allow_same_model": True},
     ),
-    ("validation.rule", "relative"): ({"kind": "relative"}, {"margin": 0.1, "positive": "own"}),
-    ("validation.rule", "absolute"): ({"kind": "absolute", "maximum": 0.6}, {"maximum": 0.7}),
+    ("validation.rerankers[]", "llm"): (
+        {"kind": "llm", "engine": ENGINE},
+        {
+            "name": "reader",
+            "engine": {**ENGINE, "revision": "2025-01-02"},
+            "words": 100,
+            "max_tokens": 128,
+            "allow_same_model": True,
+        },
+    ),
+    ("validation.rule", "calibrated"): (
+        {"kind": "calibrated"},
+        {"maximum": 0.6, "doubt": 0.1, "least": 50, "otherwise": {"kind": "relative", "margin": 0.1}},
+    ),
+    ("validation.rule", "relative"): ({"kind": "relative"}, {"margin": 0.1, "positive": "own", "doubt": 0.1}),
+    ("validation.rule", "absolute"): ({"kind": "absolute", "maximum": 0.6}, {"maximum": 0.7, "doubt": 0.1}),
+    ("validation.rule", "percentile"): ({"kind": "percentile"}, {"percentile": 10.0, "doubt": 0.1}),
     ("mixing", "hybrid"): ({"kind": "hybrid"}, {"synthetic": 2, "mined": 3, "shortage": "fail", "restyled": 0.0}),
     ("mixing", "mined_only"): ({"kind": "mined_only"}, {"mined": 4, "shortage": "fail", "restyled": 1.0}),
     ("training.objective", "ranking"): ({"kind": "ranking"}, {"temperature": 0.02, "in_batch": False}),
@@ -103,6 +141,8 @@ EXAMPLES = {
 RUNTIME_CHANGES = {
     "path": "..",
     "batch_size": 7,
+    "batch_tokens": 128,
+    "max_memory": "1GB",
     "mini_batch": 7,
     "guide": {"kind": "hub", "id": "someone/else", "revision": "v2"},
     "base_url": "http://127.0.0.1:9/v1",

@@ -11,10 +11,11 @@ from syneg_data.export.configs import (
     collection_tables,
     generation_table,
     query_tables,
+    score_table,
     training_tables,
 )
 from syneg_data.export.parquet import write_configs
-from syneg_data.records import Attribute, Candidate, Example, Generation, Hit, Verdict
+from syneg_data.records import Attribute, Candidate, Example, Generation, Hit, Scored, Verdict
 
 DOCUMENTS = [
     Document("p1", "one", "First"), Document("p2", "two"),
@@ -49,6 +50,7 @@ def all_tables():
         **training_tables(CORPUS.with_documents(WRITTEN), EXAMPLES, 2),
         **collection_tables(CORPUS, WRITTEN),
         "candidates": candidate_table([], [], []),
+        "scores": score_table([]),
         "generations": generation_table([]),
     }
 
@@ -73,6 +75,7 @@ def by_split(tables, split="train"):
                 "verdict", "reason", "selected",
             ],
         ),
+        ("scores", ["query_id", "doc_id", "role", "reranker", "score", "words"]),
         (
             "generations",
             [
@@ -231,6 +234,60 @@ def test_written_positives_have_a_stage_of_their_own():
         "sources": [{"source": "bm25", "rank": 3, "score": 1.5}], "relevance": 0.95, "positive_relevance": 0.9,
         "stage": "restyle", "verdict": "keep", "reason": "", "selected": True,
     }  # fmt: skip
+
+
+def test_a_relabelled_candidate_is_selected_where_it_is_a_positive():
+    """m1 is a positive of the one example, and a negative of nobody's; m2 is relabelled too, but no example has it."""
+    examples = [
+        Example("q2", "p2", ("m1",), ("mined:bm25",), (0.5,)),
+        Example("q1", "m1", ("p2",), ("mined:bm25",), (0.25,)),
+    ]
+    verdicts = [
+        verdict("q1", None, "m1", "false_negative", "relabelled", relevance=0.95),
+        verdict("q1", None, "m2", "false_negative", "relabelled"),
+        verdict("q1", None, "p2", "keep"),
+        verdict("q2", None, "p1", "false_negative", "above_threshold"),
+        verdict("q2", None, "m1", "keep"),
+        # A negative of another query is no positive of this one.
+        verdict("q2", None, "m2", "false_negative", "relabelled"),
+    ]
+    rows = candidate_table([], verdicts, examples).to_pylist()
+    assert [(r["query_id"], r["doc_id"], r["stage"], r["verdict"], r["reason"], r["selected"]) for r in rows] == [
+        ("q1", "m1", "validate", "false_negative", "relabelled", True),
+        ("q1", "m2", "validate", "false_negative", "relabelled", False),
+        ("q1", "p2", "mix", "keep", "", True),
+        ("q2", "p1", "validate", "false_negative", "above_threshold", False),
+        ("q2", "m1", "mix", "keep", "", True),
+        ("q2", "m2", "validate", "false_negative", "relabelled", False),
+    ]
+    assert (rows[0]["relevance"], rows[0]["positive_relevance"]) == (0.95, 0.9)
+    tables = collection_tables(CORPUS, [], examples)
+    assert [tuple(row.values()) for row in tables["qrels"].to_pylist()] == [
+        ("q2", "p2", 1), ("q1", "m2", 0), ("q1", "p1", 2), ("q1", "m1", 2),
+    ]  # fmt: skip
+    assert training_tables(CORPUS, examples, 1)["n-tuple"].to_pylist()[1] == {
+        "query": "first?", "positive": "M mined one", "negative_1": "two",
+    }  # fmt: skip
+
+
+def test_a_kept_candidate_that_was_ambiguous_has_no_reason():
+    rows = candidate_table([], [verdict("q1", None, "m1", "keep", "near_threshold")], EXAMPLES[1:]).to_pylist()
+    assert [(row["verdict"], row["reason"], row["selected"]) for row in rows] == [("keep", "", True)]
+
+
+def test_scores_are_what_rerankers_said():
+    said = [
+        Scored("q1", "p1", "positive", "judge", 0.9, "It says so."),
+        Scored("q1", None, "floor", "judge", float("-inf")),
+        Scored("q1", "m1", "candidate", "judge", float("nan")),
+    ]
+    table = score_table(said)
+    assert table.schema.field("score").type == pa.float64()
+    assert [str(tuple(row.values())) for row in table.to_pylist()] == [
+        "('q1', 'p1', 'positive', 'judge', 0.9, 'It says so.')",
+        "('q1', None, 'floor', 'judge', -inf, '')",
+        "('q1', 'm1', 'candidate', 'judge', nan, '')",
+    ]
 
 
 def test_generations_hold_the_reply_to_the_letter():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from syneg_data.collection import Collection, Document
 from syneg_data.export.configs import candidate_table, generation_table
 from syneg_data.generation.drafts import final_rows
-from syneg_data.records import Candidate, Example, Generation, Hit, Verdict
+from syneg_data.records import Candidate, Example, Generation, Hit, Twin, Verdict
 from syneg_data.report import ledger
 
 HITS = (Hit("bm25", 1, 1.0),)
@@ -216,6 +216,57 @@ def test_origins():
     assert ledger.origins([]) == []
 
 
+def found(query_id, doc_id, sources, reason=""):
+    hits = tuple(Hit(name, rank + 1, 1.0) for rank, name in enumerate(sources.split("+")))
+    return Candidate(query_id, doc_id, hits, reason)
+
+
+def kept(query_id, doc_id, origin="mined"):
+    return Verdict(query_id, None, doc_id, origin, HITS, 0.5, 0.9, (), "keep", "")
+
+
+MINED_FROM = Collection(
+    {doc_id: Document(doc_id, doc_id) for doc_id in "abcdefgh"},
+    {"q1": "one", "q2": "two", "q3": "three"},
+    {"q1": {"a": 1}, "q2": {"b": 1, "c": 2, "d": 0}, "q3": {"a": 1}},
+    "x",
+)
+
+
+def test_what_mining_saw():
+    candidates = [
+        found("q1", "e", "bm25+dense"),
+        found("q1", "f", "bm25"),
+        found("q1", "a", "bm25+dense+run", "positive"),
+        found("q2", "e", "dense"),
+        found("q2", "f", "bm25", "text_of_query"),
+    ]
+    twins = [Twin("g", "e"), Twin("h", None), Twin("f", "e")]
+    # Of the mined ones `b` and `a` are positives of another query; `d` is judged, and relevant to nobody.
+    after = [kept("q1", "b"), kept("q1", "d"), kept("q2", "a"), kept("q2", "e"), kept("q2", "a", "synthetic")]
+    assert ledger.mining_facts(MINED_FROM, candidates, twins, after) == {
+        "documents": 8,
+        "same_text": 2,
+        "without_text": 1,
+        "sources": {
+            "bm25": {"found": 4, "refused": 2, "found_by_no_other": 2, "queries_without": 1},
+            "dense": {"found": 3, "refused": 1, "found_by_no_other": 1, "queries_without": 1},
+            "run": {"found": 1, "refused": 1, "found_by_no_other": 0, "queries_without": 2},
+        },
+        "positives_of_other_queries": {"count": 2, "share": 0.5},
+    }
+
+
+def test_a_positive_of_its_own_query_is_not_another_ones():
+    facts = ledger.mining_facts(MINED_FROM, [], [], [kept("q1", "a"), kept("q2", "b")])
+    assert facts["positives_of_other_queries"] == {"count": 1, "share": 0.5}, "`a` is q3's too, `b` is q2's alone"
+
+
+def test_mining_that_found_nothing():
+    facts = ledger.mining_facts(MINED_FROM, [], [], [])
+    assert (facts["sources"], facts["positives_of_other_queries"]) == ({}, {"count": 0, "share": None})
+
+
 STAGES = {
     "load": {"kept": 4},
     "mine": {"kept": 10},
@@ -254,3 +305,11 @@ def test_balance_without_generation_and_half_way():
     ledger.check_balance({**written, "restyle": ledger.restyle_entry(rows)})
     with pytest.raises(AssertionError, match="the gate lost written positives"):
         ledger.check_balance({**written, "restyle": ledger.restyle_entry(rows, [])})
+
+
+def test_a_relabelled_candidate_is_one_pair_more():
+    relabelled = {**STAGES, "mix": {"in": 9, "kept": 6, "pairs": {"in": 6}}}
+    ledger.check_balance(relabelled, 2)
+    for count in (0, 1, 3):
+        with pytest.raises(AssertionError, match="mixing lost pairs"):
+            ledger.check_balance(relabelled, count)

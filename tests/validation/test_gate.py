@@ -1,5 +1,6 @@
-"""The gate, with judges that hold literal scores."""
+"""The gate, over rows with literal scores."""
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 
@@ -8,26 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syneg_data.collection import Collection, Document
-from syneg_data.records import Hit, Score, Verdict
-from syneg_data.validation import Absolute, BiEncoderReranker, CrossEncoderReranker, Floor, Relative, Validation
-from syneg_data.validation.gate import Gate, Subject, as_positive, floor_sample, mark_duplicates
+from syneg_data.records import Hit, Score, Scored, Verdict
+from syneg_data.validation import Absolute, BiEncoderReranker, CrossEncoderReranker, Relative, Validation
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of, mark_duplicates, settle
+from syneg_data.validation.rules import Calibrated, Curve, Evidence, Percentile
 
 NAN, INF = float("nan"), float("inf")
 MODEL = {"kind": "hub", "id": "some/model", "revision": "a" * 40}
-FLOOR = {f"f{i:02}": i / 100 for i in range(1, 21)}  # 0.01 .. 0.20; the 95th percentile is the 19th: 0.19
 SOURCES = (Hit("bm25", 1, 3.5),)
-
-
-class Table:
-    """A judge with a score for every document, whatever the query; documents' texts are their ids."""
-
-    def __init__(self, scores):
-        self.scores = {**FLOOR, **scores}
-        self.calls = []
-
-    def score(self, pairs):
-        self.calls.append(list(pairs))
-        return [self.scores[text] for _, text in pairs]
+RELATIVE = Relative(kind="relative")
+POSITIVES = ("pos", "other")
 
 
 def reranker(name, kind="bi_encoder"):
@@ -35,23 +26,33 @@ def reranker(name, kind="bi_encoder"):
     return make(kind=kind, name=name, model=MODEL)
 
 
-def subject(doc_id="cand", positive_id=None, refused="", verdict=""):
-    return Subject("q", positive_id, doc_id, "synthetic" if positive_id else "mined", SOURCES, refused, verdict)
+def subject(doc_id="cand", positive_id=None, refused="", verdict="", query_id="q"):
+    return Subject(query_id, positive_id, doc_id, "synthetic" if positive_id else "mined", SOURCES, refused, verdict)
 
 
-def judge(*tables, subjects=None, positives=("pos",), floor=tuple(FLOOR), kinds=None, **options):
-    """Verdicts of a gate over one query; the collection holds every document that any judge knows."""
-    known = dict.fromkeys(text for table in tables for text in table.scores)
-    documents = {doc_id: Document(doc_id, doc_id) for doc_id in known}
-    collection = Collection(documents, {"q": "query"}, {"q": dict.fromkeys(positives, 1)}, "digest")
-    kinds = kinds or ["bi_encoder"] * len(tables)
-    spec = Validation(rerankers=tuple(reranker(f"r{i}", kind) for i, kind in enumerate(kinds)), **options)
-    return Gate(spec, tables, floor).verdicts(collection, [subject()] if subjects is None else subjects)
+def rows(*tables, floor=0.19, query_id="q"):
+    """What rerankers r0, r1.. said of documents; `pos` and `other` are positives, `floor` is the first one's."""
+    found = [
+        Scored(query_id, doc_id, "positive" if doc_id in POSITIVES else "candidate", f"r{i}", score)
+        for i, table in enumerate(tables)
+        for doc_id, score in table.items()
+    ]
+    return [*found, Scored(query_id, None, "floor", "r0", floor)]
+
+
+def gate_of(n=1, bars=None, rule=RELATIVE, **options):
+    spec = Validation(rerankers=tuple(reranker(f"r{i}") for i in range(n)), rule=rule, **options)
+    bars = bars or [rule.fit(Evidence((), (), ()))] * n
+    return Gate(spec, {f"r{i}": bar for i, bar in enumerate(bars)}, "r0")
+
+
+def judge(*tables, of=None, floor=0.19, **options):
+    """The gate's verdict on `cand`, or on another subject."""
+    return gate_of(len(tables), **options).verdict(of or subject(), Scores(rows(*tables, floor=floor)))
 
 
 def word(*tables, **options):
-    (verdict,) = judge(*tables, **options)
-    return verdict.verdict
+    return judge(*tables, **options).verdict
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,9 @@ def word(*tables, **options):
     [
         (0.95, "false_negative", "above_threshold"),
         (0.76001, "false_negative", "above_threshold"),
-        (0.76, "keep", ""),
+        (0.76, "ambiguous", "near_threshold"),
+        (0.66001, "ambiguous", "near_threshold"),
+        (0.66, "keep", ""),
         (0.5, "keep", ""),
         (0.19001, "keep", ""),
         (0.19, "too_easy", "within_random"),
@@ -68,14 +71,19 @@ def word(*tables, **options):
     ],
 )
 def test_verdicts_against_a_positive_of_point_eight(score, verdict, reason):
-    (found,) = judge(Table({"pos": 0.8, "cand": score}))
+    found = judge({"pos": 0.8, "cand": score}, rule=Relative(kind="relative", margin=0.05, doubt=0.1))
     assert found == Verdict(
         "q", None, "cand", "mined", SOURCES, score, 0.8, (Score("r0", score, 0.8),), verdict, reason
     )
 
 
+def test_without_doubt_nothing_is_ambiguous():
+    found = [word({"pos": 0.8, "cand": score}) for score in (0.76001, 0.76, 0.7599, 0.2)]
+    assert found == ["false_negative", "keep", "keep", "keep"]
+
+
 def test_a_synthetic_subject_keeps_its_birth():
-    (found,) = judge(Table({"pos": 0.8, "new": 0.5}), subjects=[subject("new", "pos")])
+    found = judge({"pos": 0.8, "new": 0.5}, of=subject("new", "pos"))
     assert (found.positive_id, found.doc_id, found.origin, found.sources) == ("pos", "new", "synthetic", SOURCES)
 
 
@@ -84,76 +92,133 @@ def test_equality_with_the_threshold_is_kept_to_the_last_digit(units, margin):
     exact = Decimal(units) / 100_000 * (1 - Decimal(margin))
     on, over = float(exact.quantize(Decimal("0.00001"), "ROUND_FLOOR")), float(exact + Decimal("0.00001"))
     rule = Relative(kind="relative", margin=float(margin))
-    scores = {"pos": units / 100_000, "cand": on}
-    assert word(Table(scores), rule=rule, floor=()) == "keep"
-    assert word(Table({**scores, "cand": over}), rule=rule, floor=()) == "false_negative"
+    positive = units / 100_000
+    assert word({"pos": positive, "cand": on}, rule=rule, floor=-INF) == "keep"
+    assert word({"pos": positive, "cand": over}, rule=rule, floor=-INF) == "false_negative"
 
 
 @pytest.mark.parametrize(("margin", "positive", "candidate"), [(0.05, 0.0058, 0.00551), (0.1, 0.0006, 0.00054)])
 def test_equality_with_the_threshold_is_kept_where_floats_disagree(margin, positive, candidate):
     rule = Relative(kind="relative", margin=margin)
-    assert word(Table({"pos": positive, "cand": candidate}), rule=rule, floor=()) == "keep"
-
-
-def test_scores_are_rounded_before_they_are_compared():
-    (found,) = judge(Table({"pos": 0.8000004, "cand": 0.7600049}))
-    assert (found.verdict, found.relevance, found.positive_relevance) == ("keep", 0.76, 0.8)
+    assert word({"pos": positive, "cand": candidate}, rule=rule, floor=-INF) == "keep"
 
 
 def test_negative_scores():
     rule = Relative(kind="relative", margin=0.5)
-    floor = Table({"pos": -2.0, "cand": -3.0}).scores | {doc_id: -9.0 for doc_id in FLOOR}
+    found = [word({"pos": -2.0, "cand": score}, rule=rule, floor=-9.0) for score in (-1.0, -2.5, -3.0, -8.0, -9.0)]
+    assert found == ["false_negative", "false_negative", "keep", "keep", "too_easy"]
 
-    def at(score):
-        table = Table({})
-        table.scores = {**floor, "cand": score}
-        return word(table, rule=rule)
 
-    assert [at(s) for s in (-1.0, -2.5, -3.0, -8.0, -9.0)] == [
-        "false_negative", "false_negative", "keep", "keep", "too_easy",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("which", "own", "expected"),
+    [("min", "pos", 0.6), ("mean", "pos", 0.7), ("max", "pos", 0.8), ("own", "pos", 0.8), ("own", None, 0.6)],
+)
+def test_the_positive_that_the_rule_names_counts(which, own, expected):
+    rule = Relative(kind="relative", positive=which)
+    table = {"pos": 0.8, "other": 0.6, "cand": 0.5}
+    found = judge(table, of=subject(positive_id=own), rule=rule)
+    assert found.positive_relevance == expected
+    threshold = round(expected * 0.95, 5)
+    at = [
+        judge({**table, "cand": score}, rule=rule, of=subject(positive_id=own))
+        for score in (threshold, threshold + 1e-5)
+    ]
+    assert [v.verdict for v in at] == ["keep", "false_negative"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "evidence", "edge"),
+    [
+        (Absolute(kind="absolute", maximum=0.5), Evidence((), (), ()), 0.5),
+        (Percentile(kind="percentile", percentile=50.0), Evidence((0.4, 0.6, 0.8), (), ()), 0.6),
+    ],
+)
+def test_rules_with_one_level_for_all_queries(rule, evidence, edge):
+    bars = [rule.fit(evidence)]
+    for positive in (0.1, 0.9):
+        found = [word({"pos": positive, "cand": score}, bars=bars, rule=rule) for score in (edge, edge + 1e-5)]
+        assert found == ["keep", "false_negative"]
+
+
+def test_a_calibrated_relevance_is_on_the_row_and_the_floor_is_held_against_the_score():
+    """Relevance 0.5 is a score of 2; the floor is a score, too."""
+    curve = Curve(1.0, -2.0, False, 0.5, 0.25)
+    rule = Calibrated(kind="calibrated", maximum=0.5, doubt=0.25)
+    found = [
+        judge({"pos": 4.0, "cand": score}, bars=[curve], rule=rule, floor=0.5) for score in (2.1, 2.0, 1.0, 0.9, 0.5)
+    ]
+    assert [(v.verdict, v.relevance, v.positive_relevance) for v in found] == [
+        ("false_negative", 0.52498, 0.8808),
+        ("ambiguous", 0.5, 0.8808),
+        ("ambiguous", 0.26894, 0.8808),
+        ("keep", 0.24974, 0.8808),
+        ("too_easy", 0.18243, 0.8808),
+    ]
+
+
+# What is no number
 
 
 @pytest.mark.parametrize("broken", [NAN, INF, -INF])
 @pytest.mark.parametrize("where", ["cand", "pos", "other"])
-@pytest.mark.parametrize("which", ["min", "mean", "max", "own"])
-def test_a_score_that_is_no_number_is_never_kept(broken, where, which):
-    table = Table({"pos": 0.8, "other": 0.9, "cand": 0.5, where: broken})
-    rule = Relative(kind="relative", positive=which)
-    (found,) = judge(table, subjects=[subject(positive_id="pos")], positives=("pos", "other"), rule=rule)
-    # A number comes of the other positive alone with `own`, and with `min` and `max` where an infinity is passed over.
-    needed = where == "cand" or {"own": where == "pos", "mean": True}.get(which, broken is NAN)
-    if needed:
-        assert found == Verdict("q", "pos", "cand", "synthetic", SOURCES, None, None, (), "failed", "score_not_finite")
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *[Relative(kind="relative", positive=which, doubt=0.1) for which in ("min", "mean", "max", "own")],
+        Absolute(kind="absolute", maximum=0.9),
+        Percentile(kind="percentile"),
+        Calibrated(kind="calibrated"),
+    ],
+    ids=lambda rule: f"{rule.kind}-{getattr(rule, 'positive', '')}",
+)
+def test_a_score_that_is_no_number_fails_the_candidate(broken, where, rule):
+    bar = Curve(9.0, -5.0, False, 0.5, 0.5) if rule.kind == "calibrated" else rule.fit(Evidence((0.8, 0.9), (), ()))
+    table = {"pos": 0.8, "other": 0.9, "cand": 0.5, where: broken}
+    found = judge(table, of=subject(positive_id="pos"), rule=rule, bars=[bar])
+    assert found == Verdict("q", "pos", "cand", "synthetic", SOURCES, None, None, (), "failed", "score_not_finite")
+
+
+def test_a_floor_that_is_no_number_fails_the_candidate():
+    found = judge({"pos": 0.8, "cand": 0.5}, floor=NAN)
+    assert found == Verdict("q", None, "cand", "mined", SOURCES, None, None, (), "failed", "floor_not_finite")
+
+
+def test_above_an_infinite_floor_there_is_nothing():
+    assert word({"pos": 0.8, "cand": 0.5}, floor=INF) != "keep"
+
+
+@pytest.mark.parametrize("agree", ["any", "all", "mean"])
+def test_one_broken_judge_of_two_is_enough(agree):
+    whole, broken = {"pos": 0.8, "cand": 0.5}, {"pos": 0.8, "cand": NAN}
+    assert word(whole, broken, agree=agree) == word(broken, whole, agree=agree) == "failed"
+
+
+anything = st.one_of(st.sampled_from([NAN, INF, -INF]), st.floats(-20, 20).map(lambda score: round(score, 5)))
+TABLES = st.lists(st.fixed_dictionaries({d: anything for d in ("pos", "other", "cand")}), min_size=1, max_size=3)
+RULES = st.sampled_from(
+    [
+        *[Relative(kind="relative", positive=which, doubt=0.5) for which in ("min", "mean", "max", "own")],
+        Absolute(kind="absolute", maximum=30.0),
+        Percentile(kind="percentile", percentile=100.0),
+    ]
+)
+
+
+@given(TABLES, RULES, st.sampled_from(["any", "all", "mean"]), st.sampled_from([None, "pos"]), anything)
+def test_no_candidate_with_a_score_that_is_no_number_is_ever_kept(tables, rule, agree, own, floor):
+    bars = [rule.fit(Evidence(tuple(filter(math.isfinite, t.values())), (), ())) for t in tables]
+    gate = gate_of(len(tables), rule=rule, bars=bars, agree=agree)
+    found = gate.verdict(subject(positive_id=own), Scores(rows(*tables, floor=floor)))
+    sound = all(math.isfinite(score) for table in tables for score in table.values())
+    assert (found.verdict == "failed") == (not sound or math.isnan(floor))
+    assert as_positive(found, gate).verdict in ("failed", "keep", "too_easy")
+    if not sound:
+        assert (found.relevance, found.scores, as_positive(found, gate)) == (None, (), found)
     else:
-        assert found.verdict in ("keep", "failed")
+        assert found.verdict != "keep" or tables[0]["cand"] > floor
 
 
-@pytest.mark.parametrize("broken", [NAN, INF, -INF])
-@pytest.mark.parametrize("floor", [(), tuple(FLOOR)])
-def test_an_absolute_rule_keeps_no_broken_score_either(broken, floor):
-    rule = Absolute(kind="absolute", maximum=0.9)
-    assert word(Table({"pos": 0.8, "cand": broken}), rule=rule, floor=floor) == "failed"
-    assert word(Table({"pos": broken, "cand": 0.5}), rule=rule, floor=floor) == "failed"
-
-
-@pytest.mark.parametrize("broken", [NAN, INF, -INF])
-def test_a_floor_that_is_no_number_fails_the_candidate(broken):
-    (found,) = judge(Table({"pos": 0.8, "cand": 0.5} | dict.fromkeys(FLOOR, broken)))
-    assert (found.verdict, found.reason, found.relevance) == ("failed", "floor_not_finite", None)
-
-
-@pytest.mark.parametrize("at", [1, 7, 18, 19, 20])
-def test_one_nan_in_the_floor_is_enough(at):
-    (found,) = judge(Table({"pos": 0.8, "cand": 0.15, f"f{at:02}": NAN}))
-    assert (found.verdict, found.reason) == ("failed", "floor_not_finite")
-
-
-def test_one_broken_judge_of_two_is_enough():
-    whole, broken = Table({"pos": 0.8, "cand": 0.5}), Table({"pos": 0.8, "cand": NAN})
-    for agree in ("any", "all", "mean"):
-        assert word(whole, broken, agree=agree) == "failed"
-        assert word(broken, whole, agree=agree) == "failed"
+# Several rerankers
 
 
 @pytest.mark.parametrize(
@@ -167,66 +232,93 @@ def test_one_broken_judge_of_two_is_enough():
     ],
 )
 def test_two_judges_agree_as_the_recipe_says(first, second, expected):
-    tables = [Table({"pos": positive, "cand": candidate}) for positive, candidate in (first, second)]
+    tables = [{"pos": positive, "cand": candidate} for positive, candidate in (first, second)]
     assert {agree: word(*tables, agree=agree) for agree in expected} == expected
     assert {agree: word(*reversed(tables), agree=agree) for agree in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("logit", "cosine", "any_", "all_", "mean"),
+    [
+        # The thresholds are a probability of 0.5 (a logit of 0) and a cosine of 0.76; doubt begins 0.1 below.
+        (3.0, 0.8, "false_negative", "false_negative", "false_negative"),
+        (3.0, 0.3, "false_negative", "keep", "ambiguous"),  # 0.45257 above, 0.46 below: in the mean just below
+        (-3.0, 0.78, "false_negative", "keep", "keep"),
+        (-0.2, 0.7, "ambiguous", "ambiguous", "ambiguous"),
+        (-0.2, 0.5, "ambiguous", "keep", "keep"),
+        (-3.0, 0.5, "keep", "keep", "keep"),
+    ],
+)
+def test_two_judges_on_different_scales(logit, cosine, any_, all_, mean):
+    bars = [Curve(1.0, 0.0, False, 0.5, 0.4), Relative(kind="relative", doubt=0.1).fit(Evidence((), (), ()))]
+    tables = [{"pos": 5.0, "cand": logit}, {"pos": 0.8, "cand": cosine}]
+    found = {agree: word(*tables, agree=agree, bars=bars, floor=-9.0) for agree in ("any", "all", "mean")}
+    assert found == {"any": any_, "all": all_, "mean": mean}
+
+
 def test_the_deciding_score_is_on_the_row_and_all_are_kept():
-    tables = [Table({"pos": 0.8, "cand": 0.9}), Table({"pos": 1.0, "cand": 0.5})]
-    found = {agree: judge(*tables, agree=agree)[0] for agree in ("any", "all", "mean")}
+    tables = [{"pos": 0.8, "cand": 0.9}, {"pos": 1.0, "cand": 0.5}]
+    found = {agree: judge(*tables, agree=agree) for agree in ("any", "all", "mean")}
     decided = {agree: (v.relevance, v.positive_relevance) for agree, v in found.items()}
     assert decided == {"any": (0.9, 0.8), "all": (0.5, 1.0), "mean": (0.7, 0.9)}
     assert {v.scores for v in found.values()} == {(Score("r0", 0.9, 0.8), Score("r1", 0.5, 1.0))}
 
 
-def test_the_cheapest_judge_alone_scores_the_floor():
-    dear, cheap = Table({"pos": 0.8, "cand": 0.5}), Table({"pos": 0.8, "cand": 0.15})
-    assert word(dear, cheap, kinds=["cross_encoder", "bi_encoder"]) == "too_easy"
-    assert sorted(text for _, text in dear.calls[0]) == ["cand", "pos"]
-    assert len(cheap.calls[0]) == 22
-    first, second = Table({"pos": 0.8, "cand": 0.15}), Table({"pos": 0.8, "cand": 0.5})
-    assert word(first, second, kinds=["bi_encoder", "bi_encoder"]) == "too_easy"
-    assert len(second.calls[0]) == 2
+@pytest.mark.parametrize("cheapest", ["r0", "r1"])
+def test_the_cheapest_judge_alone_says_what_is_too_easy(cheapest):
+    tables = [{"pos": 0.8, "cand": 0.5}, {"pos": 0.8, "cand": 0.15}]
+    spec = Validation(rerankers=(reranker("r0"), reranker("r1")))
+    bar = RELATIVE.fit(Evidence((), (), ()))
+    gate = Gate(spec, {"r0": bar, "r1": bar}, cheapest)
+    assert gate.verdict(subject(), Scores(rows(*tables))).verdict == ("keep" if cheapest == "r0" else "too_easy")
 
 
-@pytest.mark.parametrize(("size", "percentile"), [(20, 0.19), (19, 0.19), (10, 0.10), (3, 0.03), (1, 0.01)])
-def test_the_floor_is_the_nearest_rank(size, percentile):
-    floor = tuple(FLOOR)[:size]
-    assert word(Table({"pos": 0.8, "cand": percentile}), floor=floor) == "too_easy"
-    assert word(Table({"pos": 0.8, "cand": percentile + 0.00001}), floor=floor) == "keep"
+def test_a_judge_that_is_not_in_the_gate_has_no_say():
+    reviewed = [Scored("q", doc_id, "reviewed", "r0", NAN) for doc_id in ("cand", "pos")]
+    more = [Scored("q", "cand", "candidate", "elsewhere", 99.0), Scored("q", "cand", "random", "r0", 99.0)]
+    scores = Scores([*rows({"pos": 0.8, "cand": 0.5}), *reviewed, *more])
+    assert gate_of().verdict(subject(), scores).verdict == "keep"
 
 
-def test_a_positive_in_the_floor_is_ignored():
-    table = Table({"pos": 0.9, "cand": 0.5})
-    # With the two positives among them, the nineteenth of twenty would be 0.8.
-    floor = (*tuple(FLOOR)[:18], "pos", "other")
-    table.scores["other"] = 0.8
-    assert word(table, positives=("pos", "other"), floor=floor) == "keep"
-    table.scores["cand"] = 0.18  # 95 % of eighteen is 17.1: the eighteenth
-    assert word(table, positives=("pos", "other"), floor=floor) == "too_easy"
+def test_queries_are_judged_by_their_own_positives_and_floor():
+    scores = Scores(
+        [
+            *rows({"pos": 0.4, "cand": 0.3}, floor=0.2, query_id="q1"),
+            *rows({"pos": 0.8, "cand": 0.3}, floor=0.3, query_id="q2"),
+            *rows({"pos": 0.2, "cand": 0.3}, floor=0.1, query_id="q3"),
+        ]
+    )
+    found = [gate_of().verdict(subject(query_id=q), scores) for q in ("q2", "q1", "q3")]
+    assert [(v.query_id, v.verdict, v.positive_relevance) for v in found] == [
+        ("q2", "too_easy", 0.8), ("q1", "keep", 0.4), ("q3", "false_negative", 0.2),
+    ]  # fmt: skip
 
 
-def test_without_a_floor_nothing_is_too_easy():
-    assert word(Table({"pos": 0.8, "cand": -5.0}), floor=()) == "keep"
+def test_every_positive_is_known_once_and_in_order():
+    scores = Scores(rows({"pos": 0.8, "other": 0.9, "cand": 0.5}, {"pos": 0.7, "other": 0.6, "cand": 0.5}))
+    assert scores.positives == {"q": ["pos", "other"]}
+    assert (scores.of("r0", "q", "other"), scores.of("r1", "q", "other"), scores.floors) == (0.9, 0.6, {"q": 0.19})
 
 
-def test_a_refused_subject_is_a_duplicate_and_costs_no_score():
-    table = Table({"pos": 0.8, "cand": 0.5, "twin": 0.5})
-    twin, kept = judge(table, subjects=[subject("twin", "pos", "text_of_document", "duplicate"), subject()])
-    assert twin == Verdict("q", "pos", "twin", "synthetic", SOURCES, None, None, (), "duplicate", "text_of_document")
-    assert kept.verdict == "keep"
-    assert "twin" not in {text for _, text in table.calls[0]}
+# What needs no score
 
 
 @pytest.mark.parametrize(
-    ("verdict", "reason"), [("false_negative", "critique_answers"), ("too_easy", "critique_off_topic")]
+    ("verdict", "reason"),
+    [
+        ("duplicate", "text_of_document"),
+        ("false_negative", "critique_answers"),
+        ("too_easy", "critique_off_topic"),
+    ],
 )
-def test_the_critics_word_stands_whatever_the_scores_say(verdict, reason):
-    table = Table({"pos": 0.8, "cand": 0.5, "new": 0.5})
-    objected, kept = judge(table, subjects=[subject("new", "pos", reason, verdict), subject("new", "pos")])
-    assert objected == Verdict("q", "pos", "new", "synthetic", SOURCES, None, None, (), verdict, reason)
-    assert (kept.verdict, kept.relevance) == ("keep", 0.5)
+def test_what_is_refused_needs_no_score(verdict, reason):
+    found = gate_of().verdict(subject("new", "pos", reason, verdict), Scores([]))
+    assert found == Verdict("q", "pos", "new", "synthetic", SOURCES, None, None, (), verdict, reason)
+
+
+def test_the_critics_word_stands_whatever_the_scores_say():
+    found = judge({"pos": 0.8, "new": 0.5}, of=subject("new", "pos", "critique_answers", "false_negative"))
+    assert (found.verdict, found.reason, found.relevance) == ("false_negative", "critique_answers", None)
 
 
 def test_a_duplicate_is_one_even_if_the_critic_objects():
@@ -237,146 +329,6 @@ def test_a_duplicate_is_one_even_if_the_critic_objects():
     ]
     marked = mark_duplicates(corpus, subjects, {"s1": "Some text!", "s2": "another text"})
     assert [(s.verdict, s.refused) for s in marked] == [("duplicate", "text_of_document"), ("too_easy", "critique_x")]
-
-
-def test_verdicts_stand_in_the_order_of_the_subjects_and_each_pair_is_scored_once():
-    table = Table({"pos": 0.8, "a": 0.5, "b": 0.9, "c": 0.1})
-    found = judge(table, subjects=[subject(d) for d in ("c", "a", "b", "a")])
-    assert [(v.doc_id, v.verdict) for v in found] == [
-        ("c", "too_easy"), ("a", "keep"), ("b", "false_negative"), ("a", "keep"),
-    ]  # fmt: skip
-    (call,) = table.calls
-    assert len(call) == len(set(call)) == 24
-    assert judge(table, subjects=[]) == []
-
-
-def test_queries_are_judged_by_their_own_positives():
-    class ByQuery(Table):
-        def score(self, pairs):
-            return [self.scores[text] * (2 if query == "two" else 1) for query, text in pairs]
-
-    documents = {doc_id: Document(doc_id, doc_id) for doc_id in ("pos", "cand", *FLOOR)}
-    queries, qrels = {"q1": "one", "q2": "two"}, {"q1": {"pos": 1}, "q2": {"pos": 1}}
-    spec = Validation(rerankers=(reranker("r0"),))
-    gate = Gate(spec, (ByQuery({"pos": 0.4, "cand": 0.3}),), tuple(FLOOR))
-    subjects = [Subject(q, None, "cand", "mined", SOURCES) for q in ("q2", "q1")]
-    found = gate.verdicts(Collection(documents, queries, qrels, "digest"), subjects)
-    assert [(v.query_id, v.relevance, v.positive_relevance) for v in found] == [("q2", 0.6, 0.8), ("q1", 0.3, 0.4)]
-
-
-def test_a_judge_that_answers_too_few_is_never_believed():
-    class Short(Table):
-        def score(self, pairs):
-            return super().score(pairs)[:-1]
-
-    with pytest.raises(ValueError, match="zip"):
-        judge(Short({"pos": 0.8, "cand": 0.5}))
-
-
-# Written positives
-
-
-def of_positive(*tables, rule=None, **options):
-    """The gate's verdict on a text as if it were a negative, and what it is as a positive."""
-    rule = rule or Relative(kind="relative")
-    (verdict,) = judge(*tables, subjects=[subject("cand", "pos")], rule=rule, **options)
-    return verdict, as_positive(verdict, rule)
-
-
-@pytest.mark.parametrize(
-    ("score", "as_negative", "verdict"),
-    [
-        (0.95, "false_negative", "keep"),
-        (0.76001, "false_negative", "keep"),
-        (0.76, "keep", "too_easy"),
-        (0.5, "keep", "too_easy"),
-        (0.19, "too_easy", "too_easy"),
-        (-0.5, "too_easy", "too_easy"),
-    ],
-)
-def test_a_written_positive_is_kept_where_a_negative_would_be_refused(score, as_negative, verdict):
-    before, after = of_positive(Table({"pos": 0.8, "cand": score}))
-    assert before.verdict == as_negative
-    assert after == replace(before, verdict=verdict, reason="" if verdict == "keep" else "less_relevant")
-
-
-@pytest.mark.parametrize(("margin", "positive", "candidate"), [(0.05, 0.0058, 0.00551), (0.1, 0.0006, 0.00054)])
-def test_a_written_positive_on_the_threshold_is_less_relevant_where_floats_disagree(margin, positive, candidate):
-    rule = Relative(kind="relative", margin=margin)
-    assert of_positive(Table({"pos": positive, "cand": candidate}), rule=rule, floor=())[1].verdict == "too_easy"
-
-
-def test_a_written_positive_under_an_absolute_rule():
-    rule = Absolute(kind="absolute", maximum=0.6)
-    found = [of_positive(Table({"pos": 0.9, "cand": score}), rule=rule)[1].verdict for score in (0.61, 0.6)]
-    assert found == ["keep", "too_easy"]
-
-
-@pytest.mark.parametrize("agree", ["any", "all", "mean"])
-@pytest.mark.parametrize(
-    ("scores", "verdict"),
-    [
-        (((0.8, 0.9), (1.0, 0.96)), "keep"),
-        (((0.8, 0.9), (1.0, 0.95)), "too_easy"),
-        (((0.8, 0.9), (1.0, 0.5)), "too_easy"),
-        (((0.8, 0.9), (1.0, 0.82)), "too_easy"),
-        (((0.8, 0.5), (1.0, 0.5)), "too_easy"),
-        (((0.8, 0.9), (0.8, 0.9), (1.0, 0.5)), "too_easy"),
-        (((0.8, 0.9), (0.8, 0.9), (1.0, 0.99)), "keep"),
-    ],
-)
-def test_every_reranker_must_find_a_written_positive_relevant_whatever_agree_says(agree, scores, verdict):
-    tables = [Table({"pos": positive, "cand": candidate}) for positive, candidate in scores]
-    for order in (tables, tables[::-1]):
-        before, after = of_positive(*order, agree=agree)
-        assert (after.verdict, after.reason) == (verdict, "" if verdict == "keep" else "less_relevant")
-        assert (after.scores, after.relevance) == (before.scores, before.relevance)
-
-
-def test_with_any_one_rerankers_word_refuses_a_negative_but_makes_no_positive():
-    before, after = of_positive(Table({"pos": 0.8, "cand": 0.9}), Table({"pos": 1.0, "cand": 0.5}), agree="any")
-    assert (before.verdict, before.reason) == ("false_negative", "above_threshold")
-    assert (after.verdict, after.reason) == ("too_easy", "less_relevant")
-
-
-@pytest.mark.parametrize(
-    ("refused", "verdict"),
-    [
-        ("text_of_document", "duplicate"),
-        ("text_of_synthetic", "duplicate"),
-        ("critique_off_topic", "too_easy"),
-        ("critique_does_not_answer", "too_easy"),
-    ],
-)
-def test_what_needed_no_score_stands_for_a_written_positive_too(refused, verdict):
-    (found,) = judge(Table({"pos": 0.8, "cand": 0.9}), subjects=[subject("cand", "pos", refused, verdict)])
-    assert (found.verdict, found.reason) == (verdict, refused)
-    assert as_positive(found, Relative(kind="relative")) == found
-
-
-def test_a_written_positive_without_a_sound_score_is_never_kept():
-    for table in (Table({"pos": 0.8, "cand": NAN}), Table({"pos": 0.8, "cand": 0.9, "f03": NAN})):
-        before, after = of_positive(table)
-        assert before.verdict == "failed"
-        assert after == before
-
-
-def corpus(n):
-    return Collection({f"d{i}": Document(f"d{i}", "x") for i in range(n)}, {}, {}, "digest")
-
-
-def test_the_floor_sample_depends_on_seed_and_ids_alone():
-    sample = floor_sample(corpus(200), 30, 1)
-    assert len(set(sample)) == 30
-    assert set(sample) <= set(corpus(200).documents)
-    backwards = Collection(dict(reversed(corpus(200).documents.items())), {}, {}, "digest")
-    assert floor_sample(backwards, 30, 1) == sample
-    assert floor_sample(corpus(200), 30, 2) != sample
-    assert sorted(floor_sample(corpus(5), 30, 1)) == ["d0", "d1", "d2", "d3", "d4"]
-
-
-def test_the_default_floor():
-    assert Validation(rerankers=(reranker("r0"),)).floor == Floor(sample=100)
 
 
 def test_synthetic_duplicates_are_marked():
@@ -399,3 +351,174 @@ def test_synthetic_duplicates_are_marked():
     ]
     assert marked[2] == subject("s3", "a")
     assert mark_duplicates(collection, [], {}) == []
+
+
+# Written positives
+
+
+def of_positive(*tables, **options):
+    """The gate's verdict on a text as if it were a negative, and what it is as a positive."""
+    floor = options.pop("floor", 0.19)
+    gate = gate_of(len(tables), **options)
+    verdict = gate.verdict(subject(positive_id="pos"), Scores(rows(*tables, floor=floor)))
+    return verdict, as_positive(verdict, gate)
+
+
+@pytest.mark.parametrize(
+    ("score", "as_negative", "verdict"),
+    [
+        (0.95, "false_negative", "keep"),
+        (0.76001, "false_negative", "keep"),
+        (0.76, "ambiguous", "too_easy"),
+        (0.5, "keep", "too_easy"),
+        (0.19, "too_easy", "too_easy"),
+        (-0.5, "too_easy", "too_easy"),
+    ],
+)
+def test_a_written_positive_is_kept_where_a_negative_would_be_refused(score, as_negative, verdict):
+    before, after = of_positive({"pos": 0.8, "cand": score}, rule=Relative(kind="relative", doubt=0.1))
+    assert before.verdict == as_negative
+    assert after == replace(before, verdict=verdict, reason="" if verdict == "keep" else "less_relevant")
+
+
+@pytest.mark.parametrize(("margin", "positive", "candidate"), [(0.05, 0.0058, 0.00551), (0.1, 0.0006, 0.00054)])
+def test_a_written_positive_on_the_threshold_is_less_relevant_where_floats_disagree(margin, positive, candidate):
+    rule = Relative(kind="relative", margin=margin)
+    assert of_positive({"pos": positive, "cand": candidate}, rule=rule, floor=-INF)[1].verdict == "too_easy"
+
+
+def test_a_written_positive_under_an_absolute_rule():
+    rule = Absolute(kind="absolute", maximum=0.6)
+    found = [of_positive({"pos": 0.9, "cand": score}, rule=rule)[1].verdict for score in (0.61, 0.6)]
+    assert found == ["keep", "too_easy"]
+
+
+@pytest.mark.parametrize("agree", ["any", "all", "mean"])
+@pytest.mark.parametrize(
+    ("scores", "verdict"),
+    [
+        (((0.8, 0.9), (1.0, 0.96)), "keep"),
+        (((0.8, 0.9), (1.0, 0.95)), "too_easy"),
+        (((0.8, 0.9), (1.0, 0.5)), "too_easy"),
+        (((0.8, 0.9), (1.0, 0.82)), "too_easy"),
+        (((0.8, 0.5), (1.0, 0.5)), "too_easy"),
+        (((0.8, 0.9), (0.8, 0.9), (1.0, 0.5)), "too_easy"),
+        (((0.8, 0.9), (0.8, 0.9), (1.0, 0.99)), "keep"),
+    ],
+)
+def test_every_reranker_must_find_a_written_positive_relevant_whatever_agree_says(agree, scores, verdict):
+    tables = [{"pos": positive, "cand": candidate} for positive, candidate in scores]
+    for order in (tables, tables[::-1]):
+        before, after = of_positive(*order, agree=agree)
+        assert (after.verdict, after.reason) == (verdict, "" if verdict == "keep" else "less_relevant")
+        assert (after.scores, after.relevance) == (before.scores, before.relevance)
+
+
+def test_with_any_one_rerankers_word_refuses_a_negative_but_makes_no_positive():
+    before, after = of_positive({"pos": 0.8, "cand": 0.9}, {"pos": 1.0, "cand": 0.5}, agree="any")
+    assert (before.verdict, before.reason) == ("false_negative", "above_threshold")
+    assert (after.verdict, after.reason) == ("too_easy", "less_relevant")
+
+
+@pytest.mark.parametrize(
+    ("refused", "verdict"),
+    [
+        ("text_of_document", "duplicate"),
+        ("text_of_synthetic", "duplicate"),
+        ("critique_off_topic", "too_easy"),
+        ("critique_does_not_answer", "too_easy"),
+    ],
+)
+def test_what_needed_no_score_stands_for_a_written_positive_too(refused, verdict):
+    found = gate_of().verdict(subject("cand", "pos", refused, verdict), Scores(rows({"pos": 0.8, "cand": 0.9})))
+    assert (found.verdict, found.reason) == (verdict, refused)
+    assert as_positive(found, gate_of()) == found
+
+
+def test_a_written_positive_without_a_sound_score_is_never_kept():
+    for table, floor in (({"pos": 0.8, "cand": NAN}, 0.19), ({"pos": 0.8, "cand": 0.9}, NAN)):
+        before, after = of_positive(table, floor=floor)
+        assert before.verdict == "failed"
+        assert after == before
+
+
+# What becomes of a verdict
+
+
+def settled(verdict, reason, score=None, **options):
+    before = Verdict("q", None, "cand", "mined", SOURCES, 0.7, 0.8, (Score("r0", 0.7, 0.8),), verdict, reason)
+    second = {("q", "somebody"): 1.0} | ({} if score is None else {("q", "cand"): score})
+    after = settle(before, gate_of(**options).spec, second)
+    assert after == replace(before, verdict=after.verdict, reason=after.reason), "nothing else changes"
+    return after.verdict, after.reason
+
+
+LLM = {"rule": Relative(kind="relative", doubt=0.1), "ambiguous": "llm"}
+
+
+@pytest.mark.parametrize("false_negative", ["drop", "relabel"])
+def test_an_ambiguous_candidate_is_dropped_or_kept(false_negative):
+    ambiguous = ("ambiguous", "near_threshold")
+    assert settled(*ambiguous, ambiguous="drop", false_negative=false_negative) == ambiguous
+    verdict, _ = settled(*ambiguous, ambiguous="keep", false_negative=false_negative)
+    assert verdict == "keep"
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        (0.0, "keep"),
+        (0.5, "keep"),
+        (1.0, "false_negative"),
+        (NAN, "failed"),
+        (None, "ambiguous"),
+    ],
+)
+def test_the_language_model_decides_about_an_ambiguous_candidate(score, expected):
+    assert settled("ambiguous", "near_threshold", score, **LLM)[0] == expected
+
+
+def test_the_language_models_reasons():
+    assert settled("ambiguous", "near_threshold", 1.0, **LLM) == ("false_negative", "llm_relevant")
+    assert settled("ambiguous", "near_threshold", NAN, **LLM) == ("failed", "score_not_finite")
+    assert settled("ambiguous", "near_threshold", 1.0, false_negative="relabel", **LLM) == (
+        "false_negative", "relabelled",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "verdict", [("keep", ""), ("false_negative", "above_threshold"), ("too_easy", "within_random"), ("failed", "x")]
+)
+def test_of_what_is_not_ambiguous_the_language_model_has_no_say(verdict):
+    for score in (0.0, 1.0, NAN):
+        assert settled(*verdict, score, **LLM) == verdict
+
+
+def test_a_false_negative_is_dropped_or_relabelled():
+    assert settled("false_negative", "above_threshold") == ("false_negative", "above_threshold")
+    assert settled("false_negative", "above_threshold", false_negative="relabel") == ("false_negative", "relabelled")
+    for verdict in (("keep", ""), ("too_easy", "within_random"), ("failed", "score_not_finite"), ("duplicate", "x")):
+        assert settled(*verdict, false_negative="relabel") == verdict
+
+
+# Evidence
+
+
+def test_evidence_is_what_is_known_and_finite():
+    found = evidence_of(
+        [
+            Scored("q", "p1", "positive", "r", 0.9),
+            Scored("q", "p2", "positive", "r", NAN),
+            Scored("q", "c1", "candidate", "r", 0.5),
+            Scored("q", "c2", "candidate", "r", INF),
+            Scored("q", "s1", "candidate", "r", 0.6),  # written, so nothing is known of it
+            Scored("q", "f1", "random", "r", 0.1),
+            Scored("q", "f2", "random", "r", -INF),
+            Scored("q", "c1", "reviewed", "r", 0.7),
+            Scored("q", None, "floor", "r", 0.2),
+            Scored("q2", "c1", "candidate", "r", 0.4),  # mined for another query only
+        ],
+        {("q", "c1"), ("q", "c2")},
+        True,
+    )
+    assert found == Evidence((0.9,), (0.5,), (0.1,), True)

@@ -4,13 +4,16 @@ import math
 import shutil
 
 import pytest
+from pydantic import ValidationError
 
 from syneg_data.collection import Collection, Document
 from syneg_data.errors import InputError
+from syneg_data.execution import Silence
 from syneg_data.records import Hit
 from syneg_data.references import PathModel
-from syneg_data.validation import BiEncoderReranker, CrossEncoderReranker, Validation
-from syneg_data.validation.gate import Gate, Subject
+from syneg_data.validation import BiEncoderReranker, CrossEncoderReranker, Relative, Validation
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of
+from syneg_data.validation.scoring import Panel
 
 VOCABULARY = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] apple banana cherry grape lemon melon orange peach plum quince does help of"
@@ -114,21 +117,71 @@ def test_a_cosine_is_the_one_of_the_models_own_vectors(folders):
 
 
 @KINDS
-def test_broken_weights_give_scores_that_the_gate_never_keeps(kind, folders):
+@pytest.mark.parametrize("rule", ["calibrated", "relative"])
+def test_broken_weights_give_scores_that_the_gate_never_keeps(kind, rule, folders):
     judge = open_judge(kind, folders[f"broken {kind}"])
     assert all(math.isnan(score) for score in judge.score(PAIRS))
     texts = {"pos": "apple banana", "cand": "plum quince", "f1": "grape", "f2": "melon"}
     documents = {doc_id: Document(doc_id, text) for doc_id, text in texts.items()}
     corpus = Collection(documents, {"q": "does apple help"}, {"q": {"pos": 1}}, "digest")
-    gate = Gate(Validation(rerankers=(reranker(kind, folders[f"broken {kind}"]),)), (judge,), ("f1", "f2"))
-    (verdict,) = gate.verdicts(corpus, [Subject("q", None, "cand", "mined", (Hit("bm25", 1, 1.0),))])
+    panel = Panel({kind: judge}, kind, corpus, {"q": ["cand"]}, ("f1", "f2"))
+    panel.prepare(Silence())
+    rows = panel.rows(["q"])
+    assert [row.role for row in rows] == ["positive", "candidate", "random", "random", "floor"]
+    assert all(math.isnan(row.score) for row in rows)
+    spec = Validation(rerankers=(reranker(kind, folders[f"broken {kind}"]),))
+    spec = spec if rule == "calibrated" else spec.model_copy(update={"rule": Relative(kind="relative")})
+    bar = spec.rule.fit(evidence_of(rows, {("q", "cand")}, spec.rerankers[0].bounded))
+    gate = Gate(spec, {kind: bar}, kind)
+    verdict = gate.verdict(Subject("q", None, "cand", "mined", (Hit("bm25", 1, 1.0),)), Scores(rows))
     assert (verdict.verdict, verdict.reason) == ("failed", "score_not_finite")
+    assert as_positive(verdict, gate) == verdict
+
+
+@KINDS
+def test_what_was_prepared_is_scored_without_the_model(kind, folders, tmp_path):
+    folder = shutil.copytree(folders[kind], tmp_path / "model")
+    judge = open_judge(kind, folder)
+    judge.prepare(PAIRS, Silence())
+    again = open_judge(kind, folder)
+    shutil.rmtree(folder)
+    assert again.score(PAIRS) == judge.score(PAIRS)
+    assert judge.words(PAIRS) == [""] * 5
+
+
+@KINDS
+def test_a_model_without_weights_is_named(kind, folders, tmp_path):
+    folder = shutil.copytree(folders[kind], tmp_path / "model")
+    for path in folder.rglob("model.safetensors"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"model model: no \.safetensors weights in the folder"):
+        open_judge(kind, folder).score(PAIRS)
 
 
 def test_a_classifier_is_no_reranker(folders):
-    with pytest.raises(InputError, match="2 outputs"):
+    with pytest.raises(InputError) as caught:
         open_judge("cross_encoder", folders["two outputs"]).score(PAIRS)
+    assert str(caught.value) == (
+        "model cross4: 2 outputs, a reranker has one; choose a cross-encoder trained for relevance"
+    )
 
 
-def test_a_cross_encoder_is_the_dearer_judge():
+def test_a_cross_encoder_is_the_dearer_judge_and_its_scores_are_probabilities():
     assert BiEncoderReranker.cost < CrossEncoderReranker.cost
+    assert (BiEncoderReranker.bounded, CrossEncoderReranker.bounded) == (False, True)
+    assert BiEncoderReranker.absolute is CrossEncoderReranker.absolute is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "offered"),
+    [("torch", "float32 and bfloat16"), ("onnx", "float32 and int8"), ("openvino", "float32 and bfloat16")],
+)
+def test_a_backend_offers_some_number_formats(backend, offered):
+    model = {"kind": "hub", "id": "some/model", "revision": "a" * 40}
+    for dtype in ("float32", "bfloat16", "int8"):
+        make = {"kind": "cross_encoder", "model": model, "backend": backend, "dtype": dtype}
+        if dtype in offered:
+            assert CrossEncoderReranker(**make).dtype == dtype
+        else:
+            with pytest.raises(ValidationError, match=f"dtype {dtype} is not to be had .*, which offers {offered}"):
+                CrossEncoderReranker(**make)
