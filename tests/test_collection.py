@@ -55,6 +55,32 @@ def test_a_taken_id_is_refused(collection):
         collection.with_documents([Document("s1", "a"), Document("s1", "b")])
 
 
+def test_with_positives_judges_more_as_the_least_relevant(collection):
+    larger = collection.with_positives([("q1", "d3"), ("q2", "d1")])
+    assert larger.qrels["q1"] == {"d2": 2, "d10": 1, "d1": 1, "d3": 1}
+    assert larger.qrels["q2"] == {"d3": 1, "d1": 1}
+    assert larger.positives("q1") == ["d2", "d1", "d10", "d3"]
+    assert collection.qrels["q1"]["d3"] == 0
+    assert collection.qrels["q2"] == {"d3": 1}
+
+
+def test_distinct_leaves_out_what_stands_elsewhere_and_remembers_where(collection):
+    seen = collection.distinct({"d10": "d1", "d3": None})
+    assert list(seen.documents) == ["d1", "d2"]
+    assert seen.aliases == {"d10": "d1", "d3": None}
+    assert (seen.queries, seen.qrels, seen.digest) == (collection.queries, collection.qrels, collection.digest)
+    assert (list(collection.documents), collection.aliases) == (["d1", "d2", "d3", "d10"], {})
+    assert seen.positives("q1") == ["d2", "d1", "d10"]  # judgements stay as they are
+
+
+def test_without_queries_forgets_them_and_their_judgements(collection):
+    rest = collection.without_queries({"q1", "q9"})
+    assert list(rest.queries) == ["q2", "q3"]
+    assert set(rest.qrels) == {"q2", "q3"}
+    assert rest.documents == collection.documents
+    assert "q1" in collection.queries
+
+
 def test_sample_order_is_the_contracts_hash():
     assert sample_order("q1", 13) == "19dd2ac7dcdad5b7e858f11097288c7b27c81756bb020096b61f92f30e5d0e5d"
 
@@ -70,6 +96,8 @@ SAME = {
     "control characters": ("a\0b\x07c", "a b c"),
     "typographic quotes": ("\u201ca\u201d", "a"),
     "no-break space": ("a\u00a0b", "a b"),
+    "lone surrogates": ("a\ud800b", "a b"),
+    "zero width": ("a\u200bb", "a b"),
 }
 OTHER = {
     "digits": ("1", "2"),

@@ -1,12 +1,14 @@
-"""Loading: a chat template that refuses a chat is the user's to hear about, by the model's name."""
+"""Loading: what a model cannot do is the user's to hear about, by the model's name."""
 
+import json
+import logging
 from types import SimpleNamespace
 
 import jinja2
 import pytest
 
-from syneg_data.errors import InputError
-from syneg_data.loading import limit_length, render_chat
+from syneg_data.errors import InputError, StorageError
+from syneg_data.loading import halving, limit_length, refuse_cross_encoder, render_chat
 
 CHAT = [
     {"role": "system", "content": "You are a host."},
@@ -94,3 +96,113 @@ def test_where_nothing_says_how_many_positions_there_are_the_models_limit_holds(
     model = Stack([SimpleNamespace()])
     limit_length(model, 500)
     assert model.max_seq_length == 20
+
+
+# A batch that memory cannot hold
+
+
+class Work:
+    """Fails with `error` for batches of more than `most`, and notes which sizes were tried."""
+
+    def __init__(self, most, error):
+        self.most, self.error = most, error
+        self.tried = []
+
+    def __call__(self, size):
+        self.tried.append(size)
+        if size > self.most:
+            raise self.error
+        return f"done by {size}"
+
+
+def out_of_memory(kind):
+    import torch
+
+    return {
+        "torch": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        "Python": MemoryError(),
+        "allocator": RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9"),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["torch", "Python", "allocator"])
+def test_a_batch_that_memory_cannot_hold_is_halved_until_it_can(kind, caplog):
+    caplog.set_level(logging.WARNING)
+    work = Work(3, out_of_memory(kind))
+    assert halving("m", 20, work) == ("done by 2", 2)
+    assert work.tried == [20, 10, 5, 2]
+    assert [record.getMessage() for record in caplog.records] == [
+        "model m: out of memory, on with batches of 10",
+        "model m: out of memory, on with batches of 5",
+        "model m: out of memory, on with batches of 2",
+    ]
+
+
+def test_a_batch_that_fits_is_left_alone(caplog):
+    work = Work(20, MemoryError())
+    assert halving("m", 20, work) == ("done by 20", 20)
+    assert (work.tried, caplog.records) == ([20], [])
+
+
+@pytest.mark.parametrize("kind", ["torch", "Python", "allocator"])
+def test_not_even_one_text_is_the_end(kind):
+    work = Work(0, out_of_memory(kind))
+    with pytest.raises(InputError) as caught:
+        halving("m", 5, work)
+    assert str(caught.value) == (
+        "model m: memory is too small for a single text; lower max_length, or choose a smaller model"
+    )
+    assert work.tried == [5, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (RuntimeError("sizes do not match\nand more"), "sizes do not match"),
+        (IndexError("index out of range in self"), "index out of range in self"),
+        (ValueError("\n  no padding token"), "no padding token"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_a_model_that_fails_on_the_texts_is_not_tried_again(error, what):
+    work = Work(0, error)
+    with pytest.raises(InputError) as caught:
+        halving("m", 16, work)
+    assert str(caught.value) == f"model m: fails on the texts ({what}); choose another model"
+    assert caught.value.__cause__ is error
+    assert work.tried == [16]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), StorageError("the disk is full"), KeyboardInterrupt()])
+def test_what_is_not_the_models_fault_passes_through(error):
+    work = Work(0, error)
+    with pytest.raises(type(error)) as caught:
+        halving("m", 16, work)
+    assert caught.value is error
+    assert work.tried == [16]
+
+
+# A cross-encoder in place of a bi-encoder
+
+
+@pytest.mark.parametrize(
+    ("config", "modules", "refused"),
+    [
+        ({"architectures": ["BertForSequenceClassification"]}, False, True),
+        ({"architectures": ["BertModel"]}, False, False),
+        ({"architectures": None}, False, False),
+        ({}, False, False),
+        ({"architectures": ["BertForSequenceClassification"]}, True, False),  # somebody made a bi-encoder of it
+        (None, False, False),
+    ],
+)
+def test_a_classifier_is_told_by_its_configuration(tmp_path, config, modules, refused):
+    if config is not None:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    if modules:
+        (tmp_path / "modules.json").write_text("[]")
+    if not refused:
+        refuse_cross_encoder(tmp_path)
+        return
+    with pytest.raises(ValueError, match="it is a BertForSequenceClassification, a cross-encoder or classifier"):
+        refuse_cross_encoder(tmp_path)

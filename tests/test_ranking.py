@@ -52,3 +52,50 @@ def test_scores_that_are_no_numbers_push_no_document_out(broken):
         ("abcdef"[broken + 2], 3.0),
         ("abcdef"[broken + 1], 2.0),
     ]
+
+
+# Long lists, of which only the best of each group is looked at first
+
+
+@given(
+    st.integers(0, 99), st.integers(1, 700), st.integers(1, 6), st.sampled_from([None, 0.0, 0.25]),
+    st.sampled_from(["float32", "float64"]), st.sampled_from([2, 5, 1000]), st.sampled_from([0, 1e-7, 4e-6]),
+)  # fmt: skip
+def test_the_top_of_a_long_list_is_the_sorted_list_cut_at_k(seed, n, k, above, dtype, levels, jitter):
+    rng = np.random.default_rng(seed)
+    scores = (rng.integers(0, levels, n) / 8 + jitter * rng.integers(-1, 2, n)).astype(dtype)
+    doc_ids = [f"d{i * 7919 % 10_007}" for i in range(n)]
+    expected = by_definition(dict(zip(doc_ids, scores.astype(np.float64).tolist(), strict=True)), k, above)
+    assert TieRanks(doc_ids).top(scores, k, above) == expected
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, 63, 64, 500, 999])
+def test_a_score_that_is_not_finite_spoils_no_long_list(broken, at):
+    scores = np.linspace(0, 1, 1000)
+    scores[at] = broken
+    doc_ids = [f"d{i:03}" for i in range(1000)]
+    best = [i for i in range(999, 990, -1) if i != at][:3]
+    expected = [(doc_ids[i], round(i / 999, 5)) for i in best]
+    assert TieRanks(doc_ids).top(scores, 3) == expected
+
+
+def test_ties_that_rounding_makes_across_groups_go_by_doc_id():
+    scores = np.full(640, 0.123456)
+    scores[600] = 0.1234604  # the best of its group, and yet no better once rounded
+    scores[639] = 0.1234551
+    doc_ids = [f"d{639 - i:03}" for i in range(640)]
+    assert TieRanks(doc_ids).top(scores, 2) == [("d000", 0.12346), ("d001", 0.12346)]
+
+
+@pytest.mark.parametrize(("k", "expected"), [(1, [("a", 2.0)]), (3, [("a", 2.0), ("b", 1.0)])])
+def test_fewer_qualify_than_are_wanted(k, expected):
+    assert TieRanks(["b", "c", "a"]).top(np.array([1.0, 0.0, 2.0]), k, above=0.0) == expected
+
+
+def test_no_documents_have_no_best():
+    assert TieRanks([]).top(np.array([]), 3) == []
+
+
+def test_every_document_has_its_place_in_the_order_of_ids():
+    assert TieRanks(["c", "a", "d", "b"]).rank.tolist() == [2, 0, 3, 1]

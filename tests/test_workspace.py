@@ -201,6 +201,31 @@ def test_the_manifest_is_written_last_and_once(stage):
     assert (stage.folder / "manifest.json").stat().st_mtime_ns == before
 
 
+def test_a_stage_is_complete_when_every_chunk_of_its_items_has_a_file(stage):
+    assert stage.complete(0)
+    assert not stage.complete(1)
+    stage.commit(0, ROWS[:2])
+    assert [stage.complete(items) for items in (0, 1, 2, 3, 4, 5)] == [True, True, True, False, False, False]
+    stage.commit(2, [])
+    assert [stage.complete(items) for items in (2, 3, 4, 5)] == [True, False, False, False]
+    stage.commit(1, ROWS[2:])
+    assert [stage.complete(items) for items in (4, 5, 6, 7)] == [True, True, True, False]
+    stage.finish(3)
+    (stage.folder / ".000003-abc.parquet.x.tmp").write_bytes(b"half")
+    (stage.folder / "000003-abc.damaged").write_bytes(b"set aside")
+    assert [stage.complete(items) for items in (6, 7)] == [True, False]
+    assert (stage.computed, stage.reused) == (3, 0)
+
+
+def test_a_chunk_that_is_damaged_is_found_out_when_it_is_read_not_before(stage):
+    stage.commit(0, ROWS)
+    (chunk,) = stage.folder.iterdir()
+    chunk.write_bytes(b"damaged")
+    assert stage.complete(2)
+    assert stage.read(0) is None
+    assert not stage.complete(2)
+
+
 def test_drop_stages_keeps_the_lock(tmp_path):
     workspace = Workspace(tmp_path)
     with workspace.locked():

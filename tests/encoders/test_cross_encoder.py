@@ -1,37 +1,22 @@
-"""Cross-encoder scores with a real, tiny model: computed once ever, by exactly this model."""
+"""Cross-encoder scores: computed once ever, by exactly this model, in batches that memory can hold."""
 
+import logging
 import math
 import shutil
+import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from syneg_data.encoders.cross_encoder import CrossEncoder
+from syneg_data.encoders.cross_encoder import CrossEncoder, _batches
 from syneg_data.errors import InputError
-from syneg_data.references import PathModel
+from syneg_data.references import PathModel, Resolved
+from tests.encoders.models import VOCABULARY, save_cross_encoder
 
-VOCABULARY = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] apple banana cherry grape lemon melon orange peach plum quince does help of"
-)
 PAIRS = [("does apple help", "apple banana"), ("does apple help", "plum quince"), ("lemon", "grape melon")]
-
-
-def save_cross_encoder(folder, seed, outputs=1, broken=False):
-    """A BERT of two layers with random weights and `outputs` outputs."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
-
-    folder.mkdir()
-    (folder / "vocab.txt").write_text(VOCABULARY.replace(" ", "\n"))
-    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
-    torch.manual_seed(seed)
-    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    size |= {"vocab_size": len(VOCABULARY.split()), "max_position_embeddings": 64, "initializer_range": 0.2}
-    config = BertConfig(num_labels=outputs, **size)
-    model = BertForSequenceClassification(config)
-    if broken:
-        torch.nn.init.constant_(model.classifier.weight, float("nan"))
-    model.save_pretrained(folder, safe_serialization=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +27,7 @@ def folders(tmp_path_factory):
         "second": save_cross_encoder(home / "second", 2),
         "two": save_cross_encoder(home / "two", 1, outputs=2),
         "broken": save_cross_encoder(home / "broken", 1, broken=True),
+        "few words": save_cross_encoder(home / "few words", 1, vocab_size=10),
     }
 
 
@@ -54,8 +40,27 @@ def resolve(folder):
     return PathModel(kind="path", path=str(folder)).resolve()
 
 
-def encoder(folder, max_length=64, batch_size=8):
-    return CrossEncoder(resolve(folder), max_length, batch_size)
+def encoder(folder, max_length=64, batch_tokens=64, **options):
+    return CrossEncoder(resolve(folder), max_length, batch_tokens, **options)
+
+
+class Hearer:
+    """A Progress that remembers."""
+
+    def __init__(self):
+        self.heard = []
+
+    def start(self, stage, total, unit):
+        self.heard.append((stage, total, unit))
+
+    def advance(self, items, *, reused=False):
+        self.heard.append(items)
+
+    def finish(self):
+        self.heard.append("end")
+
+
+# Scores
 
 
 def test_scores_are_the_sigmoid_of_the_models_own_logits(folders):
@@ -71,16 +76,36 @@ def test_scores_are_the_sigmoid_of_the_models_own_logits(folders):
     assert encoder(folders["first"]).score(PAIRS) == pytest.approx(expected, abs=1e-5)
 
 
+def test_every_pair_gets_its_own_score_whatever_the_batches(folders):
+    words = VOCABULARY[5:]
+    pairs = [(" ".join(words[: i % 5]), " ".join(words[i % 7 : i % 7 + i % 6])) for i in range(60)]
+    one_by_one = encoder(folders["second"], max_length=32)
+    alone = {pair: one_by_one.score([pair])[0] for pair in dict.fromkeys(pairs)}
+    expected = [alone[pair] for pair in pairs]
+    for batch_tokens in (1, 50, 10_000):  # max_length is part of the key: no score is found in the store
+        fresh = encoder(folders["second"], max_length=61 + len(str(batch_tokens)), batch_tokens=batch_tokens)
+        assert fresh.score(pairs) == pytest.approx(expected, abs=1e-6)
+        assert fresh.scored == len(alone)
+
+
 def test_a_pair_is_scored_once_ever(folders):
     first = encoder(folders["first"])
     scores = first.score([*PAIRS, PAIRS[0]])
     assert scores[0] == scores[3]
     assert first.scored == 3
-    second = encoder(folders["first"], batch_size=1)
+    second = encoder(folders["first"], batch_tokens=1)
     assert second.score([PAIRS[2], PAIRS[0]]) == [scores[2], scores[0]]
     assert second.scored == 0
     second.score([PAIRS[0], ("lemon", "apple")])
     assert second.scored == 1
+
+
+def test_a_score_of_another_number_format_is_another_score(folders):
+    exact, half = encoder(folders["first"]), encoder(folders["first"], dtype="bfloat16")
+    scores = exact.score(PAIRS)
+    assert half.score(PAIRS) == pytest.approx(scores, abs=0.02)
+    assert half.score(PAIRS) != scores
+    assert half.scored == 3
 
 
 def test_query_and_text_do_not_run_together(folders):
@@ -89,10 +114,14 @@ def test_query_and_text_do_not_run_together(folders):
     assert model.scored == 3
 
 
+def test_empty_texts_have_a_score(folders):
+    assert all(0 < score < 1 for score in encoder(folders["first"]).score([("", ""), ("apple", ""), ("", "apple")]))
+
+
 def test_no_pairs_load_no_model(tmp_path, folders):
     gone = resolve(shutil.copytree(folders["first"], tmp_path / "gone"))
     shutil.rmtree(gone.path)
-    assert CrossEncoder(gone, 64, 8).score([]) == []
+    assert CrossEncoder(gone, 64, 64).score([]) == []
 
 
 def test_other_weights_are_another_model(folders, tmp_path):
@@ -122,6 +151,169 @@ def test_a_pair_longer_than_the_model_can_read_is_cut(folders):
     assert 0 < score < 1
 
 
+# Batches
+
+
+@given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 200))
+def test_batches_hold_every_position_once_longest_first_and_keep_the_budget(lengths, budget):
+    batches = list(_batches(lengths, budget))
+    positions = [position for batch in batches for position in batch]
+    assert sorted(positions) == list(range(len(lengths)))
+    assert [lengths[position] for position in positions] == sorted(lengths, reverse=True)
+    for batch in batches:
+        padded = len(batch) * max(lengths[position] for position in batch)
+        assert padded <= budget or len(batch) == 1
+    for batch in batches[:-1]:  # and none could have held one more
+        assert (len(batch) + 1) * lengths[batch[0]] > budget
+
+
+def test_batches_by_hand():
+    assert list(_batches([3, 10, 3, 4, 3], 12)) == [[1], [3, 0, 2], [4]]
+    assert list(_batches([], 12)) == []
+    assert list(_batches([99], 12)) == [[0]]
+
+
+# A network of one's own
+
+
+class Network:
+    """A PairNetwork whose logit is the number in the document; a token for every letter."""
+
+    def __init__(self, memory=math.inf):
+        self.memory = memory
+        self.batches = []
+
+    def tokenise(self, pairs):
+        return {"input_ids": [[float(text)] * len(query) for query, text in pairs]}
+
+    def logits(self, batch):
+        rows = batch["input_ids"]
+        if len(rows) * max(map(len, rows)) > self.memory:
+            raise MemoryError
+        self.batches.append(len(rows))
+        return np.array([[row[0]] for row in rows], np.float32)
+
+
+def over(network, batch_tokens=64, name="fake"):
+    """A cross-encoder at work with a network that is there already."""
+    found = CrossEncoder(Resolved(Path("nowhere"), name * 4, name), 64, batch_tokens)
+    found._network = network
+    return found
+
+
+def test_logits_of_any_size_become_relevances_without_a_warning():
+    pairs = [("q", "0"), ("qq", "-800"), ("qqq", "800"), ("qqqq", "2"), ("qqqqq", "-2")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = over(Network()).score(pairs)
+    assert scores == pytest.approx([0.5, 0.0, 1.0, 0.880797, 0.119203], abs=1e-6)
+
+
+def test_pairs_are_scored_longest_first_and_come_back_as_they_were_asked():
+    network = Network()
+    pairs = [("q" * length, str(length / 10)) for length in (3, 9, 1, 4, 9)]
+    assert over(network, batch_tokens=20).score(pairs) == pytest.approx(
+        [1 / (1 + math.exp(-length / 10)) for length in (3, 9, 1, 4, 9)], abs=1e-6
+    )
+    assert network.batches == [2, 2]  # the nines are one pair; of 9, 4 and 3 letters 27 would be in a batch
+
+
+def test_a_batch_that_memory_cannot_hold_is_halved_for_good(caplog):
+    caplog.set_level(logging.WARNING)
+    network = Network(memory=40)
+    model = over(network, batch_tokens=128)
+    expected = [1 / (1 + math.exp(-i)) for i in range(20)]
+    assert model.score([("q" * 8, str(i)) for i in range(20)]) == pytest.approx(expected, abs=1e-6)
+    assert network.batches == [4] * 5
+    assert [record.getMessage() for record in caplog.records] == [
+        "model fake: out of memory, on with batches of 64",
+        "model fake: out of memory, on with batches of 32",
+    ]
+    model.score([("q" * 8, str(i)) for i in range(20, 30)])
+    assert network.batches[5:] == [4, 4, 2]
+    assert len(caplog.records) == 2
+
+
+def test_a_pair_that_memory_cannot_hold_alone_is_the_end():
+    with pytest.raises(InputError) as caught:
+        over(Network(memory=5)).score([("q" * 8, "1")])
+    assert str(caught.value) == (
+        "model fake: memory is too small for a single text; lower max_length, or choose a smaller model"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "shape"),
+    [
+        (lambda logits: logits[:-1], "(2, 1)"),
+        (lambda logits: np.repeat(logits, 2, axis=0), "(6, 1)"),
+        (lambda logits: np.repeat(logits, 2, axis=1), "(3, 2)"),
+        (lambda logits: logits[:, 0], "(3,)"),
+    ],
+)
+def test_an_output_for_more_or_fewer_than_the_pairs_is_refused(change, shape):
+    class Wrong(Network):
+        def logits(self, batch):
+            return change(super().logits(batch))
+
+    pairs = [("q", "1"), ("q", "2"), ("q", "3")]
+    with pytest.raises(InputError) as caught:
+        over(Wrong()).score(pairs)
+    assert str(caught.value) == f"model fake: gave an output of shape {shape} for 3 pairs"
+    assert over(Network()).score(pairs) == pytest.approx([0.731059, 0.880797, 0.952574], abs=1e-6)  # none was stored
+
+
+@pytest.mark.xfail(strict=True, reason="pairs that the tokeniser swallows are nan, without a word")
+def test_tokens_for_fewer_than_the_pairs_are_refused():
+    class Wrong(Network):
+        def tokenise(self, pairs):
+            return super().tokenise(pairs[:-1])
+
+    with pytest.raises(InputError, match="model fake: "):
+        over(Wrong()).score([("q", "1"), ("q", "2"), ("q", "3")])
+
+
+def test_scores_that_are_no_numbers_are_returned_and_never_stored():
+    network = Network()
+    (first, second) = over(network).score([("q", "nan"), ("q", "1")])
+    assert math.isnan(first)
+    assert second == pytest.approx(0.731059, abs=1e-6)
+    again = over(network)
+    again.score([("q", "nan"), ("q", "1")])
+    assert again.scored == 1
+
+
+def test_progress_is_heard_and_what_was_scored_before_a_failure_stays():
+    class Failing(Network):
+        windows = 0
+
+        def tokenise(self, pairs):
+            self.windows += 1
+            return super().tokenise(pairs)
+
+        def logits(self, batch):
+            if self.windows == 2:
+                raise ValueError("the model cannot read this\nand more")
+            return super().logits(batch)
+
+    pairs = [("q", str(i / 1000)) for i in range(3000)]
+    hearer = Hearer()
+    with pytest.raises(InputError) as caught:
+        over(Failing(), batch_tokens=4096).score(pairs, hearer)
+    expected = "model fake: fails on the texts (the model cannot read this); choose another model"
+    assert str(caught.value) == expected
+    assert hearer.heard == [("score", 3000, "pairs"), 2048]
+    hearer, again = Hearer(), over(Network(), batch_tokens=4096)
+    assert again.score(pairs, hearer)[1000] == pytest.approx(0.731059, abs=1e-6)
+    assert hearer.heard == [("score", 952, "pairs"), 952, "end"]
+    silent = Hearer()
+    again.score(pairs, silent)
+    assert (again.scored, silent.heard) == (952, [])
+
+
+# What is refused
+
+
 def test_two_outputs_are_refused_every_time(folders):
     model = encoder(folders["two"])
     for _ in range(2):
@@ -134,6 +326,11 @@ def test_scores_of_broken_weights_are_returned_and_never_stored(folders):
         model = encoder(folders["broken"])
         assert all(math.isnan(score) for score in model.score(PAIRS))
         assert model.scored == 3
+
+
+def test_a_model_that_fails_on_the_texts_is_named(folders):
+    with pytest.raises(InputError, match=r"model few words: fails on the texts .*; choose another model"):
+        encoder(folders["few words"]).score(PAIRS)
 
 
 def test_a_truncated_model_is_the_users_fault(folders, tmp_path):

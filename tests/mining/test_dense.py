@@ -1,45 +1,21 @@
-"""Dense mining with a real, tiny bi-encoder."""
+"""Dense mining with a real, tiny bi-encoder: exact by cosine, whatever the memory, threads and batches."""
 
-import shutil
+import random
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from syneg_data.collection import Collection, Document
-from syneg_data.encoders.bi_encoder import BiEncoder
+from syneg_data.encoders.bi_encoder import BiEncoder, Prompts
 from syneg_data.errors import InputError
 from syneg_data.mining.dense import Dense
 from syneg_data.references import PathModel
+from syneg_data.spec import fingerprint
+from tests.encoders.models import VOCABULARY, save_bi_encoder, save_cross_encoder
 
-VOCABULARY = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] apple banana cherry grape lemon melon orange peach plum quince does help of"
-)
 TEXTS = {"d": "apple banana", "c": "cherry grape", "b": "cherry grape", "a": "lemon melon orange", "e": "plum quince"}
-
-
-def save_bi_encoder(folder, seed, broken=False):
-    """A BERT of two layers with random weights, mean pooling and prompts of its own."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    bert = folder.parent / f"{folder.name}-bert"
-    bert.mkdir()
-    (bert / "vocab.txt").write_text(VOCABULARY.replace(" ", "\n"))
-    BertTokenizerFast.from_pretrained(bert).save_pretrained(bert)
-    torch.manual_seed(seed)
-    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    model = BertModel(
-        BertConfig(vocab_size=len(VOCABULARY.split()), max_position_embeddings=64, initializer_range=0.2, **size)
-    )
-    if broken:
-        torch.nn.init.constant_(model.embeddings.word_embeddings.weight, float("nan"))
-    model.save_pretrained(bert, safe_serialization=True)
-    modules = [Transformer(str(bert)), Pooling(32)]
-    SentenceTransformer(modules=modules, prompts={"query": "help ", "document": ""}, device="cpu").save(str(folder))
-    shutil.rmtree(bert)
-    return folder
+QUERIES = {"q1": "does apple help", "q2": "cherry grape", "q3": "quince"}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +23,8 @@ def folders(tmp_path_factory):
     home = tmp_path_factory.mktemp("models")
     return {
         "first": save_bi_encoder(home / "first", 1),
-        "second": save_bi_encoder(home / "second", 2),
         "broken": save_bi_encoder(home / "broken", 1, broken=True),
+        "cross": save_cross_encoder(home / "cross", 1),
     }
 
 
@@ -61,12 +37,13 @@ def resolve(folder):
     return PathModel(kind="path", path=str(folder)).resolve()
 
 
-def corpus():
-    return Collection({doc_id: Document(doc_id, text) for doc_id, text in TEXTS.items()}, {}, {}, "digest")
+def miner(folder, **options):
+    return Dense(kind="dense", model={"kind": "path", "path": str(folder)}, **options)
 
 
-def open_index(folder):
-    return Dense(kind="dense", model={"kind": "path", "path": str(folder)}).open(corpus(), resolve(folder))
+def open_index(folder, texts=TEXTS, queries=QUERIES, **options):
+    documents = {doc_id: Document(doc_id, text) for doc_id, text in texts.items()}
+    return miner(folder, **options).open(Collection(documents, queries, {}, "digest"), resolve(folder))
 
 
 def test_ranks_are_cosines_of_the_models_own_vectors(folders):
@@ -75,105 +52,139 @@ def test_ranks_are_cosines_of_the_models_own_vectors(folders):
     model = SentenceTransformer(str(folders["first"]), device="cpu")
     query, documents = model.encode_query("does apple help"), model.encode_document(list(TEXTS.values()))
     cosines = documents @ query / np.linalg.norm(documents, axis=1) / np.linalg.norm(query)
-    found = dict(open_index(folders["first"]).search("does apple help", 5))
-    assert found == pytest.approx(dict(zip(TEXTS, cosines.tolist(), strict=True)), abs=2e-5)
+    (found,) = open_index(folders["first"]).search(["q1"], 5)
+    assert dict(found) == pytest.approx(dict(zip(TEXTS, cosines.tolist(), strict=True)), abs=2e-5)
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
 def test_identical_documents_go_by_doc_id_and_k_cuts(folders):
     index = open_index(folders["first"])
-    ranked = index.search("cherry grape", 5)
-    assert [score for _, score in ranked] == sorted((score for _, score in ranked), reverse=True)
+    (ranked,) = index.search(["q2"], 5)
     order = [doc_id for doc_id, _ in ranked]
     assert order.index("c") == order.index("b") + 1
-    assert index.search("cherry grape", 2) == ranked[:2]
+    assert index.search(["q2"], 2) == [ranked[:2]]
+    assert index.search(["q2"], 99) == [ranked]
 
 
-def test_queries_and_documents_get_prompts_and_stores_of_their_own(folders):
-    encoder = BiEncoder(resolve(folders["first"]), 64, 8)
-    query, document = encoder.encode(["apple"], "query")[0], encoder.encode(["apple"], "document")[0]
-    assert not np.allclose(query, document, atol=1e-3)
-    assert np.allclose(query, encoder.encode(["help apple"], "document")[0], atol=1e-5)
-    assert np.linalg.norm(query) == pytest.approx(1, abs=1e-5)
+def test_queries_come_back_in_the_order_asked_each_as_if_alone(folders):
+    index = open_index(folders["first"])
+    alone = {query_id: index.search([query_id], 5)[0] for query_id in QUERIES}
+    assert len({tuple(ranked) for ranked in alone.values()}) == 3
+    assert index.search(["q3", "q1", "q3", "q2"], 5) == [alone["q3"], alone["q1"], alone["q3"], alone["q2"]]
+    assert index.search([], 5) == []
 
 
-def test_a_vector_is_computed_once_ever(folders):
-    first = BiEncoder(resolve(folders["first"]), 64, 8)
-    vectors = first.encode(["apple", "banana", "apple"], "document")
-    assert vectors.shape == (3, 32)
-    assert first.encoded == 2
-    second = BiEncoder(resolve(folders["first"]), 64, 8)
-    assert np.array_equal(second.encode(["banana", "apple"], "document"), vectors[[1, 0]])
-    assert second.encoded == 0
-    second.encode(["apple", "cherry"], "document")
-    assert second.encoded == 1
+def test_titles_are_read(folders):
+    documents = {"a": Document("a", "banana", "apple"), "b": Document("b", "apple banana"), "c": Document("c", "plum")}
+    index = miner(folders["first"]).open(Collection(documents, QUERIES, {}, "digest"), resolve(folders["first"]))
+    (found,) = index.search(["q1"], 3)
+    scores = dict(found)
+    assert scores["a"] == scores["b"] != scores["c"]
 
 
-def test_a_length_limit_is_part_of_the_space(folders):
-    text = "apple banana cherry grape lemon melon orange peach plum quince"
-    long, short = BiEncoder(resolve(folders["first"]), 64, 8), BiEncoder(resolve(folders["first"]), 8, 8)
-    assert not np.allclose(long.encode([text], "document"), short.encode([text], "document"), atol=1e-3)
-    assert short.encoded == 1
+# Exact in any memory
 
 
-def test_other_weights_are_another_model(folders, tmp_path):
-    import safetensors.torch
-
-    changed = shutil.copytree(folders["first"], tmp_path / "changed")
-    (weights,) = changed.rglob("*.safetensors")
-    tensors = safetensors.torch.load_file(weights)
-    next(tensor for name, tensor in tensors.items() if "word_embeddings" in name)[:, :3] += (
-        0.5  # evenly it would be normalised away
-    )
-    safetensors.torch.save_file(tensors, weights, metadata={"format": "pt"})
-    first = BiEncoder(resolve(folders["first"]), 64, 8)
-    vector = first.encode(["apple"], "document")
-    assert resolve(changed).digest != resolve(folders["first"]).digest
-    other = BiEncoder(resolve(changed), 64, 8)
-    assert not np.allclose(other.encode(["apple"], "document"), vector, atol=1e-4)
-    assert other.encoded == 1
+def many(n):
+    """Documents of random words of which about one in three has a twin, and queries like them."""
+    draw = random.Random(13)
+    words = VOCABULARY[5:]
+    texts = [" ".join(draw.choices(words, k=draw.randint(1, 6))) for _ in range(2 * n // 3)]
+    texts += draw.choices(texts, k=n - len(texts))
+    queries = {f"q{i}": " ".join(draw.choices(words, k=3)) for i in range(20)}
+    return {f"d{i}": text for i, text in enumerate(texts)}, queries
 
 
-def test_the_same_weights_elsewhere_are_the_same_model(folders, tmp_path):
-    BiEncoder(resolve(folders["first"]), 64, 8).encode(["apple"], "document")
-    copy = shutil.copytree(folders["first"], tmp_path / "copy")
-    (copy / "README.md").write_text("another card")
-    encoder = BiEncoder(resolve(copy), 64, 4)
-    encoder.encode(["apple"], "document")
-    assert encoder.encoded == 0
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"max_memory": "1MB"}, {"max_memory": "4GB"}, {"batch_size": 3}])
+def test_lists_equal_brute_force_whatever_the_memory_the_threads_and_the_batches(folders, threads, options):
+    import torch
+
+    texts, queries = many(400)
+    encoder = BiEncoder(resolve(folders["first"]), 256, 32)
+    documents = encoder.encode(list(texts.values()), "document").astype(np.float64)
+    asked = encoder.encode(list(queries.values()), "query").astype(np.float64)
+    expected = []
+    for row in asked:
+        scores = {doc_id: round(float(vector @ row), 5) for doc_id, vector in zip(texts, documents, strict=True)}
+        expected.append(sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[:50])
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        assert open_index(folders["first"], texts, queries, **options).search(list(queries), 50) == expected
+    finally:
+        torch.set_num_threads(before)
 
 
-def test_vectors_of_broken_weights_are_returned_and_never_stored(folders):
-    for _ in range(2):
-        encoder = BiEncoder(resolve(folders["broken"]), 64, 8)
-        assert np.isnan(encoder.encode(["apple", "banana"], "document")).all()
-        assert encoder.encoded == 2
+def test_memory_and_batches_are_no_part_of_the_address_and_all_else_is(folders):
+    plain = fingerprint(miner(folders["first"]))
+    assert fingerprint(miner(folders["first"], max_memory="64MB", batch_size=1)) == plain
+    changes = [
+        {"dtype": "bfloat16"}, {"prompts": Prompts(query="")}, {"prompts": Prompts(document="")}, {"skip": 1},
+        {"depth": 51}, {"max_length": 64}, {"name": "other"},
+    ]  # fmt: skip
+    assert len({plain, *(fingerprint(miner(folders["first"], **change)) for change in changes)}) == 8
 
 
-def test_a_text_longer_than_the_model_can_read_is_cut(folders):
-    encoder = BiEncoder(resolve(folders["first"]), 256, 8)  # the model has 64 positions
-    vectors = encoder.encode(["apple " * 62, "apple " * 200], "document")
-    assert np.allclose(vectors[0], vectors[1], atol=1e-5)
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (4_000_000_000, 4_000_000_000), ("4GB", 4_000_000_000), ("4 GB", 4_000_000_000), ("1.5gb", 1_500_000_000),
+        ("64MB", 64_000_000), ("2000KB", 2_000_000), ("1TB", 1_000_000_000_000),
+    ],
+)  # fmt: skip
+def test_memory_is_a_number_with_a_unit(folders, written, expected):
+    assert miner(folders["first"], max_memory=written).max_memory == expected
 
 
-def test_a_folder_without_its_weights_is_refused(folders, tmp_path):
-    lame = shutil.copytree(folders["first"], tmp_path / "lame")
-    (weights,) = lame.rglob("*.safetensors")
-    weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(InputError, match="cannot be loaded"):
-        BiEncoder(resolve(lame), 64, 8).encode(["apple"], "document")
-    weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(InputError, match=r"no \.safetensors weights"):
-        resolve(lame)
+@pytest.mark.parametrize("written", ["4", "GB", "4GiB", "four GB", "4GB!", "", "nanGB", "infGB", "1e999GB"])
+def test_what_is_no_amount_of_memory_is_refused_with_an_example(folders, written):
+    message = f"'{written}' is no amount of memory; write a number and KB, MB, GB or TB, as in 4GB"
+    with pytest.raises(ValidationError) as caught:
+        miner(folders["first"], max_memory=written)
+    assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
 
 
-def test_weights_that_are_missing_are_not_made_up(folders, tmp_path):
-    import safetensors.torch
+@pytest.mark.parametrize("written", ["1KB", 999_999, "-1GB", 0])
+def test_less_than_a_megabyte_is_refused(folders, written):
+    with pytest.raises(ValidationError, match="greater than or equal to 1000000"):
+        miner(folders["first"], max_memory=written)
 
-    lame = shutil.copytree(folders["first"], tmp_path / "lame")
-    (weights,) = lame.rglob("*.safetensors")
-    tensors = safetensors.torch.load_file(weights)
-    kept = {name: tensor for name, tensor in tensors.items() if "layer.1.attention" not in name}
-    assert len(kept) < len(tensors)
-    safetensors.torch.save_file(kept, weights, metadata={"format": "pt"})
-    with pytest.raises(InputError, match="cannot be loaded"):
-        BiEncoder(resolve(lame), 64, 8).encode(["apple"], "document")
+
+# Prompts
+
+
+def test_prompts_change_what_is_found(folders):
+    own = open_index(folders["first"]).search(["q1"], 5)
+    changed = open_index(folders["first"], prompts=Prompts(query="plum quince ", document="orange ")).search(["q1"], 5)
+    assert own != changed
+    empty = open_index(folders["first"], prompts=Prompts(query="")).search(["q1"], 5)
+    assert empty not in (own, changed)  # an empty prompt is one; left out, it is the model's own
+
+
+def test_only_prompts_that_are_set_are_given():
+    assert Prompts().given() == {}
+    assert Prompts(query="").given() == {"query": ""}
+    assert Prompts(query="a", document="b").given() == {"query": "a", "document": "b"}
+
+
+# Edges
+
+
+def test_a_corpus_without_documents_is_searched_in_vain(folders):
+    assert open_index(folders["first"], texts={}).search(["q1", "q2"], 5) == [[], []]
+
+
+def test_a_document_without_text_is_a_document(folders):
+    (found,) = open_index(folders["first"], texts={"blank": "", "a": "apple"}).search(["q1"], 5)
+    assert sorted(doc_id for doc_id, _ in found) == ["a", "blank"]
+
+
+def test_a_model_whose_vectors_are_not_finite_is_refused_when_it_is_opened(folders):
+    with pytest.raises(InputError, match=r"model broken: its vector of '[a-z ]+' is not finite"):
+        open_index(folders["broken"])
+
+
+def test_a_cross_encoder_is_refused_when_it_is_opened(folders):
+    with pytest.raises(InputError, match=r"model cross: cannot be loaded .* not a bi-encoder"):
+        open_index(folders["cross"])
