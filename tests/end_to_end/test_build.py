@@ -119,8 +119,10 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from syneg_data.recipe import load_recipe
 from syneg_data.inputs import resolve_models
+file = load_recipe({str(built[2])!r})
+at = [reranker.kind for reranker in file.recipe.validation.rerankers].index("bi_encoder")
 model = SentenceTransformer(
-    str(resolve_models(load_recipe({str(built[2])!r}), ["validate"])["validation.rerankers[0]"].path), device="cpu")
+    str(resolve_models(file, ["validate"])[f"validation.rerankers[{{at}}]"].path), device="cpu")
 model.max_seq_length = 64
 arguments = SentenceTransformerTrainingArguments(
     output_dir={str(tmp_path)!r}, max_steps=2, per_device_train_batch_size=2, report_to=[], save_strategy="no",

@@ -31,7 +31,28 @@ REPORT = {
     },
     "tokens": {"in": 12345, "out": 6789, "cached": 0, "wasted": {"copied": 300, "invalid": 33}},
     "origins": [{"source": "synthetic:syneg", "count": 41, "mean": 0.4321}],
+    "validation": {
+        "rerankers": [
+            {
+                "name": "crossed", "positives": 48, "mined": 850, "random": 500, "auc_random": 0.9912,
+                "auc_mined": 0.8765,
+                "bar": {"rule": "calibrated", "maximum": 0.5, "slope": 10.968, "intercept": -5.36331},
+            },
+            {
+                "name": "llm", "positives": 48, "mined": 0, "random": 100, "auc_random": 0.95, "auc_mined": None,
+                "bar": {"rule": "absolute", "maximum": 0.5},
+            },
+        ]
+    },
 }  # fmt: skip
+REVIEW = {
+    "by": "second",
+    "kept": {"judged": 100, "relevant": 7, "rate": 0.07, "low": 0.0343, "high": 0.1375},
+    "sources": {},
+    "refused": {"judged": 0, "relevant": 0, "rate": None, "low": None, "high": None},
+    "kappa": 0.8123,
+    "without_score": 0,
+}
 ROWS = {"triplet": {"train": 123}, "n-tuple": {"train": 41}, "ids": {"train": 41}}
 PROSE = {"what": "What it is.", "limits": "Its limits.", "license": "Mind the licence.", "citation": "Cite it."}
 
@@ -116,6 +137,36 @@ def test_numbers_are_the_reports():
     assert f"Recipe fingerprint `{'cd' * 32}`" in text
     for prose in PROSE.values():
         assert prose in text
+
+
+def section(text, title):
+    """The lines below one heading."""
+    return body(text).split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_what_the_gate_is_worth_is_the_reports():
+    gate = section(card(), "What the gate is worth")
+    assert [line for line in gate.splitlines() if line.startswith("| ")][1:] == [
+        "| crossed | 48 | 0.9912 | 0.8765 | calibrated: maximum 0.5, slope 10.968, intercept -5.36331 |",
+        "| llm | 48 | 0.95 | - | absolute: maximum 0.5 |",
+    ]
+    assert "second opinion" not in gate.lower()
+
+
+def test_a_second_opinion_stands_on_the_card():
+    said = " ".join(section(card(report={**REPORT, "review": REVIEW}), "What the gate is worth").split())
+    assert (
+        "A second opinion (second) on a sample: 7 of 100 negatives that the gate kept are relevant (95 % interval "
+        "0.0343 to 0.1375). Agreement with the gate beyond chance (Cohen's kappa): 0.8123."
+    ) in said
+
+
+def test_a_second_opinion_on_nothing_has_no_interval():
+    nothing = {**REVIEW, "kept": REVIEW["refused"], "kappa": None}
+    said = " ".join(section(card(report={**REPORT, "review": nothing}), "What the gate is worth").split())
+    assert "0 of 0 negatives that the gate kept are relevant. Agreement" in said
+    assert said.endswith("(Cohen's kappa): -.")
+    assert "None" not in said
 
 
 def test_without_a_generator_nothing_is_called_synthetic():
