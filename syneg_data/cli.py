@@ -111,7 +111,7 @@ def rethreshold(
     rule: Annotated[
         str | None, typer.Option(help="In YAML, as in a recipe: '{kind: relative, margin: 0.1}'; or a kind alone.")
     ] = None,
-    agree: Annotated[str | None, typer.Option(help="any, all or mean.")] = None,
+    agree: Annotated[str | None, typer.Option(help="joint, any, all or mean.")] = None,
     ambiguous: Annotated[str | None, typer.Option(help="drop, keep or llm.")] = None,
     false_negative: Annotated[str | None, typer.Option(help="drop or relabel.")] = None,
     apply: Annotated[

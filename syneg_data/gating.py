@@ -24,6 +24,7 @@ from syneg_data.validation.gate import (
     Subject,
     as_positive,
     evidence_of,
+    fit_joint,
     settle,
 )
 from syneg_data.validation.review import Drawn, draw, estimate
@@ -73,7 +74,11 @@ def validate(
         panel = {i: rerankers[i] for i in matter.spec.panel()}
         cheapest = min(panel.values(), key=lambda reranker: reranker.cost).name
         rows, key = _scores(matter, panel, cheapest, [mine_key, written.key, digest_of(written)])
-        gate, scores = Gate(matter.spec, _fit(matter, panel, rows, facts), cheapest), Scores(rows)
+        bars = _fit(matter, panel, rows, facts)
+        joint = fit_joint(matter.spec, {r.name: r.bounded for r in panel.values()}, rows, matter.mined)
+        if joint is not None:
+            facts["joint"] = joint.describe(list(bars))
+        gate, scores = Gate(matter.spec, bars, cheapest, joint), Scores(rows)
         verdicts = _in_order(collection, [gate.verdict(subject, scores) for subject in negatives])
         restyled = _in_order(collection, [as_positive(gate.verdict(s, scores), gate) for s in positives])
         second = _second_opinions(matter, verdicts)

@@ -194,6 +194,8 @@ def _gate_problems(spec: Validation) -> Iterator[tuple[tuple[str | int, ...], st
             ("validation", "ambiguous"),
             f"'llm' needs exactly one reranker of kind llm, here are {len(language_models)}; add or remove one",
         )
+    if spec.agree == "joint" and spec.rule.kind != "calibrated":
+        yield ("validation", "agree"), f"'joint' needs rule.kind calibrated, not {spec.rule.kind}; use any, all or mean"
     if not spec.panel():
         yield ("validation", "rerankers"), "only the llm reranker is left to judge; add another, or use ambiguous: drop"
     if spec.ambiguous != "drop" and not spec.rule.doubt:

@@ -17,7 +17,7 @@ from syneg_data.recipe import RecipeFile, check_recipe
 from syneg_data.recipe_text import frozen, part
 from syneg_data.records import Scored, Verdict
 from syneg_data.validation import Reranker, Rule, Validation
-from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of, settle
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of, fit_joint, settle
 from syneg_data.validation.review import source_of
 from syneg_data.validation.rules import Bar
 
@@ -111,6 +111,10 @@ def _changed(release: Release, changes: Mapping[str, Any]) -> Validation:
     spec: Validation = TypeAdapter(Validation).validate_python(frozen(written))
     if spec.ambiguous != "drop" and not spec.rule.doubt:
         raise InputError(f"--ambiguous {spec.ambiguous}: the rule has no band of doubt; set `doubt` in --rule")
+    if spec.agree == "joint" and spec.rule.kind != "calibrated":
+        raise InputError(
+            f"--agree joint: needs a rule of kind calibrated, not {spec.rule.kind}; choose any, all or mean"
+        )
     if not spec.panel():
         raise InputError(f"{release.label}: only the llm reranker is left to judge; use --ambiguous drop")
     return spec
@@ -132,7 +136,11 @@ def _gate(spec: Validation, verdicts: Sequence[Verdict], stored: Sequence[Scored
         rows = [row for row in stored if row.reranker == reranker.name]
         bars[reranker.name] = fit_rule(spec, reranker, evidence_of(rows, mined, reranker.bounded))
     cheapest = min(panel, key=lambda reranker: reranker.cost).name
-    return Gate(spec, bars, cheapest), [{"name": name, "bar": bar.describe()} for name, bar in bars.items()]
+    joint = fit_joint(spec, {reranker.name: reranker.bounded for reranker in panel}, stored, mined)
+    fitted = [{"name": name, "bar": bar.describe()} for name, bar in bars.items()]
+    if joint is not None:
+        fitted.append({"name": "joint", "bar": joint.describe(list(bars))})
+    return Gate(spec, bars, cheapest, joint), fitted
 
 
 def _second_scores(spec: Validation, stored: Sequence[Scored]) -> dict[tuple[str, str], float]:

@@ -25,7 +25,7 @@ from benchmarks.results import FOLDER, Row, row
 from syneg_data.collection import Collection
 from syneg_data.durable import write_text
 from syneg_data.spec import seed_of
-from syneg_data.validation.rules import Bar, Calibrated, Evidence, Percentile, Relative
+from syneg_data.validation.rules import Bar, Calibrated, Evidence, Joint, Percentile, Relative
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ _FOLDER = "SYNEG_MEDQUAD"
 _DEPTH, _QUICK_QUERIES = 50, 60
 _LEVELS = (0.05, 0.1, 0.2, 0.35)
 _RANDOM, _TRIALS = 500, 24
-DEFAULT = "calibrated, both, any"  # the rule and `agree` of a recipe that names neither
+DEFAULT = "calibrated, both, joint"  # the rule and `agree` of a recipe that names neither
 _SEED, _DRAWS = 13, 2000
 _GOAL = 0.6
 _CROSS = Path(__file__).resolve().parents[2] / "recipes" / "models" / "minilm-l3-cross-encoder"
@@ -212,14 +212,30 @@ def our_points(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> list[P
         points += _sweep(pool, f"absolute, {name}", known)
         level = Percentile(kind="percentile").fit(evidence).threshold(0.0)
         points.append(_point(pool, "ours", f"percentile 5, {name}", known, level))
+    joint = _joint(pool, scores)
+    both = {pair: joint.relevance([known[pair] for known in scores.values()]) for pair in pool.pairs()}
+    points += _sweep(pool, DEFAULT, both)
+    points.append(_point(pool, "ours, as it comes", DEFAULT, both, joint.maximum))
     for agree, joined in (("any", max), ("all", min), ("mean", lambda values: sum(values) / len(values))):
         both = {
             pair: joined([bar.relevance(scores[name][pair]) for name, bar in bars.items()]) for pair in pool.pairs()
         }
         points += _sweep(pool, f"calibrated, both, {agree}", both)
-        if f"calibrated, both, {agree}" == DEFAULT:
-            points.append(_point(pool, "ours, as it comes", DEFAULT, both, Calibrated(kind="calibrated").maximum))
     return points
+
+
+def _joint(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> Joint:
+    """The curve over both rerankers that a build would fit."""
+    mined = {(q, d) for q, ranked in pool.candidates.items() for d, _ in ranked}
+    positives = {(q, d) for q in pool.collection.queries for d in pool.collection.positives(q)}
+    known = set.intersection(*(set(one) for one in scores.values()))
+    parts = [
+        [tuple(one[pair] for one in scores.values()) for pair in sorted(part)]
+        for part in (positives, mined, known - mined - positives)
+    ]
+    joint = Calibrated(kind="calibrated", least=20).fit_joint(parts, tuple(name == "cross-encoder" for name in scores))
+    assert joint is not None
+    return joint
 
 
 def _relative(pool: Pool, known: Mapping[Pair, float], bar: Bar, pair: Pair) -> float:

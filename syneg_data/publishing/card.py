@@ -127,7 +127,10 @@ def render_card(
         origins=report["origins"],
         tokens=report.get("tokens"),
         critic=report.get("critic"),
-        gate={"rerankers": [_gate_row(row) for row in report["validation"]["rerankers"]]},
+        gate={
+            "rerankers": [_gate_row(row) for row in report["validation"]["rerankers"]],
+            "joint": inline(_fitted(report["validation"].get("joint", {}))),
+        },
         review=report.get("review"),
         restyled=report.get("restyled_positives", 0),
         attributes=_attributes(report.get("attributes", [])),
@@ -200,9 +203,12 @@ def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _gate_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A reranker's row, what could not be measured as a dash."""
-    fitted = ", ".join(f"{name} {value}" for name, value in row["bar"].items() if name != "rule")
     cells = {key: "-" if value is None else value for key, value in row.items()}
-    return {**cells, "name": inline(row["name"]), "rule": f"{row['bar']['rule']}: {fitted}"}
+    return {**cells, "name": inline(row["name"]), "rule": f"{row['bar']['rule']}: {_fitted(row['bar'])}"}
+
+
+def _fitted(bar: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in bar.items() if name != "rule")
 
 
 def _size_category(rows: int) -> str:

@@ -128,6 +128,9 @@ def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None
             f"mined candidates {_number(entry['auc_mined'])}; rule {entry['bar']['rule']}",
             markup=False,
         )
+    if joint := report.get("validation", {}).get("joint"):
+        fitted = ", ".join(f"{name} {value}" for name, value in joint.items() if name != "rule")
+        console.print(f"one curve over all their scores: {fitted}", markup=False)
     if review := report.get("review"):
         print_review(review)
     seconds = ", ".join(f"{stage} {_duration(value)}" for stage, value in run["seconds"].items())

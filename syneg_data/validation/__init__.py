@@ -30,8 +30,10 @@ class Validation(Spec):
     """The validation section of a recipe."""
 
     rerankers: tuple[Reranker, ...] = Field(min_length=1, description="who judges relevance")
-    agree: Literal["any", "all", "mean"] = Field(
-        "any", description="whether a false negative needs any reranker's word, all of them, or their mean score"
+    agree: Literal["joint", "any", "all", "mean"] | None = Field(
+        None,
+        description="whose word makes a false negative: any reranker's, all of them, their mean, or that of one curve "
+        "fitted to all their scores (`joint`, for calibrated only); left out: joint with calibrated, else any",
     )
     rule: Rule = Field(default=Calibrated(kind="calibrated"), description="what counts as a false negative")
     ambiguous: Literal["drop", "keep", "llm"] = Field(
@@ -44,6 +46,10 @@ class Validation(Spec):
     )
     floor: Floor = Field(default=Floor(), description="what counts as too easy")
     review: Review | None = Field(None, description="a second opinion on a sample; left out: none")
+
+    def agreement(self) -> Literal["joint", "any", "all", "mean"]:
+        """How the rerankers' words are joined."""
+        return self.agree or ("joint" if self.rule.kind == "calibrated" else "any")
 
     def panel(self) -> list[int]:
         """Positions of the rerankers that judge every candidate."""

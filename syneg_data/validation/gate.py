@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from syneg_data.collection import Collection, normalise
 from syneg_data.records import Hit, Score, Scored, Verdict
 from syneg_data.validation import Validation
-from syneg_data.validation.rules import Bar, Evidence
+from syneg_data.validation.rules import Bar, Calibrated, Evidence, Joint
 
 DECIMALS = 5  # scores are rounded before they are compared or stored
 
@@ -60,11 +60,13 @@ class Gate:
         spec: the validation section.
         bars: reranker -> its fitted rule, of those that judge every candidate.
         cheapest: the one of them whose random documents are what `too_easy` is measured against.
+        joint: one curve over all their scores, in the order of `bars`; None where each has its own word.
     """
 
     spec: Validation
     bars: Mapping[str, Bar]
     cheapest: str
+    joint: Joint | None = None
 
     def verdict(self, subject: Subject, scores: Scores) -> Verdict:
         """The verdict on one candidate."""
@@ -81,7 +83,7 @@ class Gate:
         floor = scores.floors[query_id]
         if math.isnan(floor):
             return _row(subject, None, None, (), "failed", "floor_not_finite")
-        decisive, over, doubt = self._decide(found)
+        decisive, over, doubt = self._decide(found) if self.joint is None else self._decide_jointly(subject, scores)
         result = (decisive.relevance, decisive.positive_relevance, tuple(found))
         if over > 0:
             return _row(subject, *result, "false_negative", "above_threshold")
@@ -92,15 +94,31 @@ class Gate:
         return _row(subject, *result, "keep", "")
 
     def is_relevant(self, verdict: Verdict) -> bool:
-        """Whether every reranker finds a document as relevant as a positive has to be, whatever `agree` says."""
+        """Whether a document is as relevant as a positive has to be: to the joint curve, or to every reranker."""
+        if self.joint is not None:
+            return verdict.relevance is not None and _rounded(verdict.relevance - self.joint.maximum) > 0
         return all(self._over(score) > 0 for score in verdict.scores)
+
+    def _decide_jointly(self, subject: Subject, scores: Scores) -> tuple[Score, float, float]:
+        """As `_decide`, by the curve over all scores; the reference is the lowest positive, for the record."""
+        assert self.joint is not None
+        query_id = subject.query_id
+        found = {
+            doc_id: round(self.joint.relevance([scores.of(name, query_id, doc_id) for name in self.bars]), DECIMALS)
+            for doc_id in (subject.doc_id, *scores.positives[query_id])
+        }
+        relevance = found[subject.doc_id]
+        score = Score("joint", relevance, min(found[doc_id] for doc_id in scores.positives[query_id]))
+        return score, _rounded(relevance - self.joint.maximum), _rounded(relevance - self.joint.doubt_from)
 
     def _decide(self, scores: Sequence[Score]) -> tuple[Score, float, float]:
         """The score that decides, how far it is above its threshold, and how far above where doubt begins.
 
-        With `any` it is the one furthest above its threshold, with `all` the one least above.
+        With `any` it is the one furthest above its threshold, with `all` the one least above. `joint` without a curve,
+        because known scores were too few, is `any`.
         """
-        if self.spec.agree == "mean":
+        agree = self.spec.agreement()
+        if agree == "mean":
             n = len(scores)
             mean = Score(
                 "mean",
@@ -108,7 +126,7 @@ class Gate:
                 round(sum(s.positive_relevance for s in scores) / n, DECIMALS),
             )
             return mean, _rounded(sum(map(self._over, scores)) / n), _rounded(sum(map(self._doubt, scores)) / n)
-        pick = max if self.spec.agree == "any" else min
+        pick = min if agree == "all" else max
         return pick(scores, key=self._over), pick(map(self._over, scores)), pick(map(self._doubt, scores))
 
     def _over(self, score: Score) -> float:
@@ -151,6 +169,33 @@ def evidence_of(rows: Iterable[Scored], mined: Iterable[tuple[str, str]], bounde
         if wanted and math.isfinite(row.score):
             parts[row.role].append(row.score)
     return Evidence(tuple(parts["positive"]), tuple(parts["candidate"]), tuple(parts["random"]), bounded)
+
+
+def fit_joint(
+    spec: Validation, bounded: Mapping[str, bool], rows: Iterable[Scored], mined: Iterable[tuple[str, str]]
+) -> Joint | None:
+    """One curve over the scores of all rerankers; None where the recipe wants none, or known scores are too few.
+
+    Args:
+        spec: the validation section.
+        bounded: reranker -> whether its scores are probabilities, of those that judge every candidate.
+        rows: of these rerankers; only documents that all of them scored count.
+        mined: (query_id, doc_id) of the mined candidates.
+    """
+    if spec.agreement() != "joint" or not isinstance(spec.rule, Calibrated) or len(bounded) < 2:
+        return None
+    known = set(mined)
+    found: dict[str, dict[tuple[str, str], dict[str, float]]] = {"positive": {}, "candidate": {}, "random": {}}
+    for row in rows:
+        pair = (row.query_id, row.doc_id or "")
+        wanted = row.role in found and (row.role != "candidate" or pair in known)
+        if wanted and row.reranker in bounded and math.isfinite(row.score):
+            found[row.role].setdefault(pair, {})[row.reranker] = row.score
+    parts = [
+        [tuple(scores[name] for name in bounded) for scores in part.values() if len(scores) == len(bounded)]
+        for part in found.values()
+    ]
+    return spec.rule.fit_joint(parts, tuple(bounded.values()))
 
 
 def as_positive(verdict: Verdict, gate: Gate) -> Verdict:

@@ -162,28 +162,65 @@ class Calibrated(Spec):
         Returns:
             The fitted bar, or that of `otherwise`.
         """
-        if min(len(evidence.positives), len(evidence.mined), len(evidence.random)) < self.least:
-            return self.otherwise.fit(evidence)
-        slope, intercept = fit_logistic(evidence)
-        return Curve(slope, intercept, evidence.bounded, self.maximum, self.maximum - self.doubt)
+        parts = [[(score,) for score in part] for part in (evidence.positives, evidence.mined, evidence.random)]
+        joint = self.fit_joint(parts, (evidence.bounded,))
+        return self.otherwise.fit(evidence) if joint is None else Curve(joint)
+
+    def fit_joint(self, parts: Sequence[Sequence[tuple[float, ...]]], bounded: tuple[bool, ...]) -> "Joint | None":
+        """One logistic curve over the scores of several rerankers; None where known scores are too few.
+
+        A reranker that the others make worse than useless (its slope is negative) is left out, with a slope of 0.
+
+        Args:
+            parts: scores of positives, of mined and of random documents; each document a tuple, a score per reranker.
+            bounded: whether each reranker's scores are probabilities.
+        """
+        if min(map(len, parts)) < self.least:
+            return None
+        used = list(range(len(bounded)))
+        while True:
+            slopes, intercept = fit_logistic([[_features(row, bounded, used) for row in part] for part in parts])
+            lowest = min(range(len(used)), key=slopes.__getitem__)
+            if slopes[lowest] >= 0 or len(used) == 1:
+                break
+            del used[lowest]
+        all_slopes = tuple(slopes[used.index(i)] if i in used else 0.0 for i in range(len(bounded)))
+        return Joint(all_slopes, intercept, bounded, self.maximum, self.maximum - self.doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A logistic curve over the scores of one or more rerankers, or over their log-odds where they are bounded."""
+
+    slopes: tuple[float, ...]
+    intercept: float
+    bounded: tuple[bool, ...]
+    maximum: float
+    doubt_from: float
+
+    def relevance(self, scores: Sequence[float]) -> float:
+        """The probability, if as many documents were relevant as not; NaN if a score is not finite."""
+        if not all(map(math.isfinite, scores)):
+            return math.nan
+        x = _features(scores, self.bounded, range(len(scores)))
+        total = self.intercept + sum(slope * value for slope, value in zip(self.slopes, x, strict=True))
+        return 1 / (1 + math.exp(-min(max(total, -50.0), 50.0)))
+
+    def describe(self, names: Sequence[str]) -> dict[str, float | str]:
+        """What was fitted, for the report."""
+        slopes = {f"slope {name}": slope for name, slope in zip(names, self.slopes, strict=True)}
+        return {"rule": "calibrated", "maximum": self.maximum, **slopes, "intercept": self.intercept}
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A logistic curve over scores, or over their log-odds where they are bounded."""
+    """The curve of one reranker as its bar."""
 
-    slope: float
-    intercept: float
-    bounded: bool
-    maximum: float
-    doubt_from: float
+    joint: Joint
 
     def relevance(self, score: float) -> float:
         """The probability, if as many documents were relevant as not."""
-        if not math.isfinite(score):
-            return math.nan
-        x = log_odds(score) if self.bounded else score
-        return 1 / (1 + math.exp(-min(max(self.slope * x + self.intercept, -50.0), 50.0)))
+        return self.joint.relevance([score])
 
     def reference(self, positives: Mapping[str, float], own: str | None) -> float:
         """The lowest positive, for the record; the threshold does not depend on it."""
@@ -191,15 +228,16 @@ class Curve:
 
     def threshold(self, reference: float) -> float:
         """The maximum."""
-        return self.maximum
+        return self.joint.maximum
 
     def doubtful(self, reference: float) -> float:
         """The maximum less the band of doubt."""
-        return self.doubt_from
+        return self.joint.doubt_from
 
     def describe(self) -> dict[str, float | str]:
         """Slope and intercept."""
-        return {"rule": "calibrated", "maximum": self.maximum, "slope": self.slope, "intercept": self.intercept}
+        (slope,), joint = self.joint.slopes, self.joint
+        return {"rule": "calibrated", "maximum": joint.maximum, "slope": slope, "intercept": joint.intercept}
 
 
 def log_odds(score: float) -> float:
@@ -208,23 +246,30 @@ def log_odds(score: float) -> float:
     return math.log(p / (1 - p))
 
 
-def fit_logistic(evidence: Evidence) -> tuple[float, float]:
-    """Slope and intercept, rounded to six digits so that they do not depend on the machine."""
+def _features(scores: Sequence[float], bounded: Sequence[bool], used: Sequence[int]) -> list[float]:
+    return [log_odds(scores[i]) if bounded[i] else scores[i] for i in used]
+
+
+def fit_logistic(parts: Sequence[Sequence[Sequence[float]]]) -> tuple[list[float], float]:
+    """Slopes and intercept, rounded to six digits so that they do not depend on the machine.
+
+    Args:
+        parts: features of positives, mined and random documents; the first weigh as much as the others together, and
+            those half each.
+    """
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    parts = [(evidence.positives, 1, 2.0), (evidence.mined, 0, 1.0), (evidence.random, 0, 1.0)]
-    scores = [log_odds(score) if evidence.bounded else score for part, _, _ in parts for score in part]
-    truth = [label for part, label, _ in parts for _ in part]
-    weights = [weight / len(part) for part, _, weight in parts for _ in part]
-    x = np.array(scores)
-    middle, spread = float(np.mean(x)), float(np.std(x)) or 1.0  # the solver likes numbers near 1
-    weight = np.array(weights) * (len(weights) / sum(weights))
-    model = LogisticRegression(C=1e4, tol=1e-8, max_iter=1000)
-    model.fit(((x - middle) / spread)[:, None], truth, sample_weight=weight)
-    slope = float(model.coef_[0, 0]) / spread
-    intercept = float(model.intercept_[0]) - slope * middle
-    return float(f"{slope:.6g}"), float(f"{intercept:.6g}")
+    x = np.array([row for part in parts for row in part], float)
+    truth = [label for part, label in zip(parts, (1, 0, 0), strict=True) for _ in part]
+    shares = np.array([share / len(part) for part, share in zip(parts, (2.0, 1.0, 1.0), strict=True) for _ in part])
+    middle, spread = x.mean(axis=0), x.std(axis=0)
+    spread[spread == 0] = 1.0
+    model = LogisticRegression(C=1e4, tol=1e-8, max_iter=1000)  # its solver likes numbers near 1
+    model.fit((x - middle) / spread, truth, sample_weight=shares * (len(shares) / shares.sum()))
+    slopes = model.coef_[0] / spread
+    intercept = float(model.intercept_[0] - slopes @ middle)
+    return [float(f"{slope:.6g}") for slope in slopes], float(f"{intercept:.6g}")
 
 
 def auc(higher: Sequence[float], lower: Sequence[float]) -> float | None:
