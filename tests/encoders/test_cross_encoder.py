@@ -110,8 +110,10 @@ def test_a_score_of_another_number_format_is_another_score(folders):
 
 def test_query_and_text_do_not_run_together(folders):
     model = encoder(folders["first"])
-    model.score([("apple banana", "cherry"), ("apple", "banana cherry"), ("cherry", "apple banana")])
-    assert model.scored == 3
+    model.score(
+        [("apple", "banana"), ("apple ", "banana"), ("apple", " banana"), ("applebanana", ""), ("banana", "apple")]
+    )
+    assert model.scored == 5
 
 
 def test_empty_texts_have_a_score(folders):
@@ -216,6 +218,25 @@ def test_pairs_are_scored_longest_first_and_come_back_as_they_were_asked():
         [1 / (1 + math.exp(-length / 10)) for length in (3, 9, 1, 4, 9)], abs=1e-6
     )
     assert network.batches == [2, 2]  # the nines are one pair; of 9, 4 and 3 letters 27 would be in a batch
+
+
+def test_the_longest_pairs_come_first_over_all_that_is_missing():
+    """What memory cannot hold is so found out at once, not after hours."""
+
+    class Listening(Network):
+        def __init__(self):
+            super().__init__()
+            self.windows = []
+
+        def tokenise(self, pairs):
+            self.windows.append([len(query) + len(text) for query, text in pairs])
+            return super().tokenise(pairs)
+
+    network = Listening()
+    over(network, batch_tokens=4096).score([("q" * (i % 17 + 1), str(i)) for i in range(3000)])
+    first, second = network.windows
+    assert (len(first), len(second)) == (2048, 952)
+    assert [*first, *second] == sorted([*first, *second], reverse=True)
 
 
 def test_a_batch_that_memory_cannot_hold_is_halved_for_good(caplog):

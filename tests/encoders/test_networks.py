@@ -57,6 +57,8 @@ def test_every_backend_agrees_with_torch_and_its_scores_are_its_own(model, backe
     if (backend, dtype) != ("torch", "float32"):
         assert scores != expected
         assert first.scored == 24
+    if dtype != "float32":  # it does compute in fewer digits
+        assert max(abs(score - exact) for score, exact in zip(scores, expected, strict=True)) > 1e-4
     second = CrossEncoder(model, 64, 64, backend, dtype)
     assert second.score(PAIRS) == scores
     assert second.scored == 0

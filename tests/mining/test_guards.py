@@ -324,17 +324,10 @@ def test_guards_are_part_of_the_address():
 def test_documents_of_10_mb_without_text_and_with_lone_surrogates_are_judged_like_others():
     long = "the longest text of all " * 420_000
     assert len(long) > 10_000_000
-    texts = {
-        "pos": long,
-        "a": long.upper(),
-        "blank": "",
-        "half": "one \ud800 two",
-        "b": "one two",
-        "c": long + "the longest",
-    }
+    texts = {"pos": long, "blank": "", "half": "one \ud800 two", "b": "one two", "c": f"{long}the longest"}
     corpus = collection(texts, query="does \udfff help")
-    assert find_twins(corpus) == [Twin("blank", None), Twin("half", "b"), Twin("pos", "a")]
-    assert reasons(corpus, "a", "b", "c") == {"a": "text_of_positive", "b": "", "c": "near_duplicate_of_positive"}
+    assert find_twins(corpus) == [Twin("blank", None), Twin("half", "b")]
+    assert reasons(corpus, "b", "c") == {"b": "", "c": "near_duplicate_of_positive"}
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=2), st.text()), st.text(), st.data())
