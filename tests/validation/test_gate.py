@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 from syneg_data.collection import Collection, Document
 from syneg_data.records import Hit, Score, Scored, Verdict
 from syneg_data.validation import Absolute, BiEncoderReranker, CrossEncoderReranker, Relative, Validation
-from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of, mark_duplicates, settle
-from syneg_data.validation.rules import Calibrated, Curve, Evidence, Percentile
+from syneg_data.validation.gate import (
+    Gate,
+    Scores,
+    Subject,
+    as_positive,
+    evidence_of,
+    fit_joint,
+    mark_duplicates,
+    settle,
+)
+from syneg_data.validation.rules import Calibrated, Curve, Evidence, Joint, Percentile
 
 NAN, INF = float("nan"), float("inf")
 MODEL = {"kind": "hub", "id": "some/model", "revision": "a" * 40}
@@ -142,7 +151,7 @@ def test_rules_with_one_level_for_all_queries(rule, evidence, edge):
 
 def test_a_calibrated_relevance_is_on_the_row_and_the_floor_is_held_against_the_score():
     """Relevance 0.5 is a score of 2; the floor is a score, too."""
-    curve = Curve(1.0, -2.0, False, 0.5, 0.25)
+    curve = Curve(Joint((1.0,), -2.0, (False,), 0.5, 0.25))
     rule = Calibrated(kind="calibrated", maximum=0.5, doubt=0.25)
     found = [
         judge({"pos": 4.0, "cand": score}, bars=[curve], rule=rule, floor=0.5) for score in (2.1, 2.0, 1.0, 0.9, 0.5)
@@ -172,7 +181,11 @@ def test_a_calibrated_relevance_is_on_the_row_and_the_floor_is_held_against_the_
     ids=lambda rule: f"{rule.kind}-{getattr(rule, 'positive', '')}",
 )
 def test_a_score_that_is_no_number_fails_the_candidate(broken, where, rule):
-    bar = Curve(9.0, -5.0, False, 0.5, 0.5) if rule.kind == "calibrated" else rule.fit(Evidence((0.8, 0.9), (), ()))
+    bar = (
+        Curve(Joint((9.0,), -5.0, (False,), 0.5, 0.5))
+        if rule.kind == "calibrated"
+        else rule.fit(Evidence((0.8, 0.9), (), ()))
+    )
     table = {"pos": 0.8, "other": 0.9, "cand": 0.5, where: broken}
     found = judge(table, of=subject(positive_id="pos"), rule=rule, bars=[bar])
     assert found == Verdict("q", "pos", "cand", "synthetic", SOURCES, None, None, (), "failed", "score_not_finite")
@@ -250,7 +263,10 @@ def test_two_judges_agree_as_the_recipe_says(first, second, expected):
     ],
 )
 def test_two_judges_on_different_scales(logit, cosine, any_, all_, mean):
-    bars = [Curve(1.0, 0.0, False, 0.5, 0.4), Relative(kind="relative", doubt=0.1).fit(Evidence((), (), ()))]
+    bars = [
+        Curve(Joint((1.0,), 0.0, (False,), 0.5, 0.4)),
+        Relative(kind="relative", doubt=0.1).fit(Evidence((), (), ())),
+    ]
     tables = [{"pos": 5.0, "cand": logit}, {"pos": 0.8, "cand": cosine}]
     found = {agree: word(*tables, agree=agree, bars=bars, floor=-9.0) for agree in ("any", "all", "mean")}
     assert found == {"any": any_, "all": all_, "mean": mean}
@@ -522,3 +538,45 @@ def test_evidence_is_what_is_known_and_finite():
         True,
     )
     assert found == Evidence((0.9,), (0.5,), (0.1,), True)
+
+
+def test_a_joint_curve_decides_over_the_scores_of_all():
+    spec = Validation(rerankers=(reranker("r0"), reranker("r1", "cross_encoder")))
+    joint = Joint((10.0, 1.0), -5.0, (False, True), 0.5, 0.3)
+    bars = dict.fromkeys(("r0", "r1"), RELATIVE.fit(Evidence((), (), ())))
+    gate = Gate(spec, bars, "r0", joint)
+
+    def verdict(cosine, cross):
+        tables = [{"pos": 0.9, "cand": cosine}, {"pos": 0.9, "cand": cross}]
+        return gate.verdict(subject(), Scores(rows(*tables, floor=0.05)))
+
+    found = verdict(0.3, 0.9)  # 3 + log 9 - 5 = 0.19722
+    assert (found.verdict, found.relevance) == ("false_negative", 0.54915)
+    assert found.positive_relevance == 0.99797  # 9 + log 9 - 5 = 6.19722
+    assert {score.reranker for score in found.scores} == {"r0", "r1"}
+    assert verdict(0.3, 0.85).verdict == "ambiguous"  # 3 + log(85/15) - 5: a probability of 0.434
+    assert verdict(0.3, 0.5).verdict == "keep"
+    assert verdict(0.04, 0.5).verdict == "too_easy"
+    assert verdict(0.3, NAN).verdict == "failed"
+    assert gate.is_relevant(found)
+    assert not gate.is_relevant(verdict(0.3, 0.85))
+
+
+def test_a_joint_curve_is_fitted_to_documents_that_all_have_scored():
+    def scored(role, count, name, score):
+        return [Scored(f"q{i}", f"{role}{i}", role, name, score + i / 1000) for i in range(count)]
+
+    spec = Validation(rerankers=(reranker("r0"), reranker("r1")), rule=Calibrated(kind="calibrated", least=10))
+    parts = [("positive", 0.8), ("candidate", 0.4), ("random", 0.1)]
+    both = [row for name in ("r0", "r1") for role, score in parts for row in scored(role, 12, name, score)]
+    mined = {(f"q{i}", f"candidate{i}") for i in range(12)}
+    bounded = {"r0": False, "r1": False}
+    joint = fit_joint(spec, bounded, both, mined)
+    assert joint is not None
+    assert all(slope > 0 for slope in joint.slopes)
+    lonely = [row for row in both if not (row.reranker == "r1" and row.role == "random" and row.query_id > "q3")]
+    assert fit_joint(spec, bounded, lonely, mined) is None  # not enough that both have seen
+    assert fit_joint(spec, bounded, both, set()) is None  # what a model wrote is no evidence
+    assert fit_joint(spec, {"r0": False}, both, mined) is None  # one alone has its own curve
+    for agree in ("any", "all", "mean"):
+        assert fit_joint(spec.model_copy(update={"agree": agree}), bounded, both, mined) is None

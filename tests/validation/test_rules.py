@@ -12,10 +12,10 @@ from syneg_data.validation.rules import (
     Calibrated,
     Curve,
     Evidence,
+    Joint,
     Percentile,
     Relative,
     auc,
-    fit_logistic,
     log_odds,
 )
 
@@ -185,14 +185,20 @@ def test_of_no_positives_there_is_no_percentile():
 # Calibrated
 
 
+def fitted(evidence):
+    """Slope and intercept."""
+    bar = Calibrated(kind="calibrated", least=10).fit(evidence).describe()
+    return bar["slope"], bar["intercept"]
+
+
 def test_the_curve_is_that_of_platt_with_equal_weights():
     """Newton's method on the weighted likelihood gives 10.96893 and -5.36377, over log-odds 2.44904 and 0.13693."""
-    assert fit_logistic(KNOWN) == pytest.approx((10.96893, -5.36377), rel=1e-3)
-    assert fit_logistic(BOUNDED) == pytest.approx((2.44904, 0.13693), rel=1e-3)
+    assert fitted(KNOWN) == pytest.approx((10.96893, -5.36377), rel=1e-3)
+    assert fitted(BOUNDED) == pytest.approx((2.44904, 0.13693), rel=1e-3)
 
 
 def test_the_curve_is_a_probability():
-    curve = Curve(10.0, -5.0, False, 0.5, 0.5)
+    curve = Curve(Joint((10.0,), -5.0, (False,), 0.5, 0.5))
     assert curve.relevance(0.5) == 0.5
     assert curve.relevance(0.7) == pytest.approx(0.880797)
     assert curve.relevance(0.3) == pytest.approx(0.119203)
@@ -201,7 +207,7 @@ def test_the_curve_is_a_probability():
 
 
 def test_bounded_scores_are_stretched_to_log_odds():
-    curve = Curve(2.0, 1.0, True, 0.5, 0.5)
+    curve = Curve(Joint((2.0,), 1.0, (True,), 0.5, 0.5))
     assert curve.relevance(0.5) == pytest.approx(0.731059)  # of 1
     assert curve.relevance(0.9) == pytest.approx(0.995479)  # of 2 log 9 + 1
     assert log_odds(0.5) == 0.0
@@ -250,8 +256,8 @@ def test_a_fitted_curve_says_what_it_is():
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_the_fit_does_not_depend_on_the_order_of_the_scores(chance, bounded):
     shuffled = [chance.sample(part, len(part)) for part in (KNOWN.positives, KNOWN.mined, KNOWN.random)]
-    expected = fit_logistic(BOUNDED if bounded else KNOWN)
-    assert fit_logistic(Evidence(*shuffled, bounded)) == pytest.approx(expected, rel=1e-5)
+    expected = fitted(BOUNDED if bounded else KNOWN)
+    assert fitted(Evidence(*shuffled, bounded)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("times", [(2, 2, 2), (7, 7, 7), (1, 3, 1), (1, 1, 5), (4, 1, 2)])
@@ -259,7 +265,7 @@ def test_the_fit_does_not_depend_on_the_order_of_the_scores(chance, bounded):
 def test_the_fit_depends_on_shares_and_not_on_how_many_scores_of_a_kind_there_are(evidence, times):
     parts = (evidence.positives, evidence.mined, evidence.random)
     more = Evidence(*(part * n for part, n in zip(parts, times, strict=True)), evidence.bounded)
-    assert fit_logistic(more) == pytest.approx(fit_logistic(evidence), rel=1e-3)
+    assert fitted(more) == pytest.approx(fitted(evidence), rel=1e-3)
 
 
 @given(st.floats(-2, 2), st.integers(-3, 6).map(lambda power: 2.0**power))
@@ -346,3 +352,34 @@ def test_auc_is_the_share_of_pairs_in_order_with_ties_as_halves(higher, lower):
 )
 def test_auc_by_hand(higher, lower, expected):
     assert auc(higher, lower) == expected
+
+
+def test_a_joint_curve_weighs_the_scores_of_all():
+    joint = Joint((2.0, 1.0), -1.0, (False, True), 0.5, 0.4)
+    assert joint.relevance([0.5, 0.5]) == 0.5  # 2 * 0.5 + 1 * log 1 - 1
+    assert joint.relevance([1.0, 0.9]) == pytest.approx(0.960730)  # of 2 + log 9 - 1
+    assert math.isnan(joint.relevance([NAN, 0.5]))
+    assert math.isnan(joint.relevance([0.5, INF]))
+    assert joint.describe(["a", "b"]) == {
+        "rule": "calibrated", "maximum": 0.5, "slope a": 2.0, "slope b": 1.0, "intercept": -1.0,
+    }  # fmt: skip
+
+
+def test_a_joint_fit_of_one_reranker_is_its_own():
+    parts = [[(score,) for score in part] for part in (KNOWN.positives, KNOWN.mined, KNOWN.random)]
+    joint = CALIBRATED.fit_joint(parts, (False,))
+    assert (joint.slopes[0], joint.intercept) == fitted(KNOWN)
+
+
+def test_a_reranker_that_says_the_contrary_is_left_out_of_a_joint_fit():
+    def with_contrary(part):
+        return [(score, -score + 0.01 * (i % 3)) for i, score in enumerate(part)]
+
+    joint = CALIBRATED.fit_joint([with_contrary(p) for p in (KNOWN.positives, KNOWN.mined, KNOWN.random)], (False,) * 2)
+    assert joint.slopes[1] == 0.0
+    assert joint.slopes[0] == pytest.approx(fitted(KNOWN)[0], rel=1e-3)
+
+
+def test_too_few_known_scores_give_no_joint_curve():
+    parts = [[(score, score) for score in part] for part in (KNOWN.positives[:9], KNOWN.mined, KNOWN.random)]
+    assert CALIBRATED.fit_joint(parts, (False, False)) is None

@@ -197,15 +197,15 @@ def test_false_negatives_can_become_positives(world, tmp_path):
 
 
 def test_a_relabelled_document_is_as_relevant_as_the_least_relevant_positive(world, tmp_path):
-    grades = [("q00", "00-p", 3), ("q00", "00-above", 2)]
+    grades = [("q00", "00-p", 3), ("q00", "00-same", 2)]
     data = write_data(
         tmp_path / "data", positives=(), grades=[*grades, *((f"q{q:02}", f"{q:02}-p", 1) for q in (1, 2))]
     )
     build(world(data=data, false_negative="relabel", changes=ONE_EACH), tmp_path / "out")
     qrels = {row["corpus-id"]: row["score"] for row in rows_of(tmp_path / "out", "qrels") if row["query-id"] == "q00"}
-    assert qrels == {"00-p": 3, "00-above": 2, "00-high": 2}
+    assert qrels == {"00-p": 3, "00-same": 2, "00-above": 2, "00-high": 2}
     ids = [row["positive_id"] for row in rows_of(tmp_path / "out", "ids") if row["query_id"] == "q00"]
-    assert ids == ["00-p", "00-above", "00-high"], "by grade, then by id"
+    assert ids == ["00-p", "00-above", "00-high"], "by grade, then by id; for the fourth, 00-same, no negative is left"
     recount(tmp_path / "out", relabelled=True)
 
 
