@@ -25,7 +25,7 @@ from benchmarks.results import FOLDER, Row, row
 from syneg_data.collection import Collection
 from syneg_data.durable import write_text
 from syneg_data.spec import seed_of
-from syneg_data.validation.rules import Bar, Calibrated, Evidence, Joint, Percentile, Relative
+from syneg_data.validation.rules import Bar, Calibrated, Evidence, Joint, Percentile, Relative, log_odds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -213,9 +213,14 @@ def our_points(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> list[P
         level = Percentile(kind="percentile").fit(evidence).threshold(0.0)
         points.append(_point(pool, "ours", f"percentile 5, {name}", known, level))
     joint = _joint(pool, scores)
-    both = {pair: joint.relevance([known[pair] for known in scores.values()]) for pair in pool.pairs()}
+    both = {pair: _over(pool, joint, scores, pair) for pair in pool.pairs()}
     points += _sweep(pool, DEFAULT, both)
-    points.append(_point(pool, "ours, as it comes", DEFAULT, both, joint.maximum))
+    points.append(_point(pool, "ours, as it comes", DEFAULT, both, 0.0))
+    points += _sweep(
+        pool,
+        "calibrated, both, joint, lean 0",
+        {p: _over(pool, replace(joint, lean=0.0), scores, p) for p in pool.pairs()},
+    )
     for agree, joined in (("any", max), ("all", min), ("mean", lambda values: sum(values) / len(values))):
         both = {
             pair: joined([bar.relevance(scores[name][pair]) for name, bar in bars.items()]) for pair in pool.pairs()
@@ -236,6 +241,16 @@ def _joint(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> Joint:
     joint = Calibrated(kind="calibrated", least=20).fit_joint(parts, tuple(name == "cross-encoder" for name in scores))
     assert joint is not None
     return joint
+
+
+def _over(pool: Pool, joint: Joint, scores: Mapping[str, Mapping[Pair, float]], pair: Pair) -> float:
+    """How far above its query's threshold a candidate is, in log-odds."""
+
+    def relevance(doc_id: str) -> float:
+        return joint.relevance([known[pair[0], doc_id] for known in scores.values()])
+
+    reference = min(relevance(doc_id) for doc_id in pool.collection.positives(pair[0]))
+    return log_odds(relevance(pair[1])) - log_odds(joint.threshold(reference))
 
 
 def _relative(pool: Pool, known: Mapping[Pair, float], bar: Bar, pair: Pair) -> float:

@@ -96,11 +96,14 @@ class Gate:
     def is_relevant(self, verdict: Verdict) -> bool:
         """Whether a document is as relevant as a positive has to be: to the joint curve, or to every reranker."""
         if self.joint is not None:
-            return verdict.relevance is not None and _rounded(verdict.relevance - self.joint.maximum) > 0
+            relevance, reference = verdict.relevance, verdict.positive_relevance
+            if relevance is None or reference is None:
+                return False
+            return _rounded(relevance - self.joint.threshold(reference)) > 0
         return all(self._over(score) > 0 for score in verdict.scores)
 
     def _decide_jointly(self, subject: Subject, scores: Scores) -> tuple[Score, float, float]:
-        """As `_decide`, by the curve over all scores; the reference is the lowest positive, for the record."""
+        """As `_decide`, by the curve over all scores; the reference is the lowest positive."""
         assert self.joint is not None
         query_id = subject.query_id
         found = {
@@ -108,8 +111,9 @@ class Gate:
             for doc_id in (subject.doc_id, *scores.positives[query_id])
         }
         relevance = found[subject.doc_id]
-        score = Score("joint", relevance, min(found[doc_id] for doc_id in scores.positives[query_id]))
-        return score, _rounded(relevance - self.joint.maximum), _rounded(relevance - self.joint.doubt_from)
+        reference = min(found[doc_id] for doc_id in scores.positives[query_id])
+        over = relevance - self.joint.threshold(reference)
+        return Score("joint", relevance, reference), _rounded(over), _rounded(over + self.joint.doubt)
 
     def _decide(self, scores: Sequence[Score]) -> tuple[Score, float, float]:
         """The score that decides, how far it is above its threshold, and how far above where doubt begins.

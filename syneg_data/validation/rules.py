@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from pydantic import Field
@@ -151,7 +151,16 @@ class Calibrated(Spec):
     """
 
     kind: Literal["calibrated"]
-    maximum: float = Field(0.5, gt=0, lt=1, description="highest probability of relevance that is still a negative")
+    maximum: float = Field(
+        0.5, gt=0, lt=1, description="highest probability of relevance that is still a negative, for an average query"
+    )
+    lean: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="how far a query's own positive moves its threshold from the average query's, in log-odds: 0 not "
+        "at all, 1 all the way",
+    )
     doubt: float = Field(0.0, ge=0, lt=1, description=_DOUBT)
     least: int = Field(100, ge=10, description="known positives, and documents of either other kind, that a fit needs")
     otherwise: Relative = Field(Relative(kind="relative"), description="the rule where they are fewer")
@@ -185,31 +194,52 @@ class Calibrated(Spec):
                 break
             del used[lowest]
         all_slopes = tuple(slopes[used.index(i)] if i in used else 0.0 for i in range(len(bounded)))
-        return Joint(all_slopes, intercept, bounded, self.maximum, self.maximum - self.doubt)
+        plain = Joint(all_slopes, intercept, bounded, self.maximum, self.doubt)
+        middle = sum(log_odds(plain.relevance(scores)) for scores in parts[0]) / len(parts[0])
+        return replace(plain, lean=self.lean, middle=float(f"{middle:.6g}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """A logistic curve over the scores of one or more rerankers, or over their log-odds where they are bounded."""
+    """A logistic curve over the scores of one or more rerankers, or over their log-odds where they are bounded.
+
+    Some queries suit a reranker: all that is relevant to them scores high, and for others nothing does. What it says of a
+    query's known positive tells which, so the threshold goes part of the way with that.
+
+    Attributes:
+        slopes: one per reranker.
+        intercept: of the line whose logistic function is the probability.
+        bounded: whether each reranker's scores are probabilities.
+        maximum: the threshold of an average query.
+        doubt: width of the band below it.
+        lean: part of the way, in log-odds, that a threshold goes with its query's positive.
+        middle: mean log-odds of the known positives.
+    """
 
     slopes: tuple[float, ...]
     intercept: float
     bounded: tuple[bool, ...]
     maximum: float
-    doubt_from: float
+    doubt: float = 0.0
+    lean: float = 0.0
+    middle: float = 0.0
 
     def relevance(self, scores: Sequence[float]) -> float:
         """The probability, if as many documents were relevant as not; NaN if a score is not finite."""
         if not all(map(math.isfinite, scores)):
             return math.nan
         x = _features(scores, self.bounded, range(len(scores)))
-        total = self.intercept + sum(slope * value for slope, value in zip(self.slopes, x, strict=True))
-        return 1 / (1 + math.exp(-min(max(total, -50.0), 50.0)))
+        return _logistic(self.intercept + sum(slope * value for slope, value in zip(self.slopes, x, strict=True)))
+
+    def threshold(self, reference: float) -> float:
+        """Highest probability that is no false negative, where the query's positive has that of `reference`."""
+        return _logistic(log_odds(self.maximum) + self.lean * (log_odds(reference) - self.middle))
 
     def describe(self, names: Sequence[str]) -> dict[str, float | str]:
         """What was fitted, for the report."""
         slopes = {f"slope {name}": slope for name, slope in zip(names, self.slopes, strict=True)}
-        return {"rule": "calibrated", "maximum": self.maximum, **slopes, "intercept": self.intercept}
+        fitted = {**slopes, "intercept": self.intercept, "middle": self.middle}
+        return {"rule": "calibrated", "maximum": self.maximum, "lean": self.lean, **fitted}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,21 +253,25 @@ class Curve:
         return self.joint.relevance([score])
 
     def reference(self, positives: Mapping[str, float], own: str | None) -> float:
-        """The lowest positive, for the record; the threshold does not depend on it."""
+        """The lowest positive."""
         return min(positives.values())
 
     def threshold(self, reference: float) -> float:
-        """The maximum."""
-        return self.joint.maximum
+        """The maximum, moved with the query's positive."""
+        return self.joint.threshold(reference)
 
     def doubtful(self, reference: float) -> float:
-        """The maximum less the band of doubt."""
-        return self.joint.doubt_from
+        """The threshold less the band of doubt."""
+        return self.joint.threshold(reference) - self.joint.doubt
 
     def describe(self) -> dict[str, float | str]:
         """Slope and intercept."""
-        (slope,), joint = self.joint.slopes, self.joint
-        return {"rule": "calibrated", "maximum": joint.maximum, "slope": slope, "intercept": joint.intercept}
+        found = self.joint.describe(["of it"])
+        return {("slope" if name == "slope of it" else name): value for name, value in found.items()}
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-min(max(x, -50.0), 50.0)))
 
 
 def log_odds(score: float) -> float:

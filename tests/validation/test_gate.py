@@ -182,7 +182,7 @@ def test_a_calibrated_relevance_is_on_the_row_and_the_floor_is_held_against_the_
 )
 def test_a_score_that_is_no_number_fails_the_candidate(broken, where, rule):
     bar = (
-        Curve(Joint((9.0,), -5.0, (False,), 0.5, 0.5))
+        Curve(Joint((9.0,), -5.0, (False,), 0.5, 0.0))
         if rule.kind == "calibrated"
         else rule.fit(Evidence((0.8, 0.9), (), ()))
     )
@@ -264,7 +264,7 @@ def test_two_judges_agree_as_the_recipe_says(first, second, expected):
 )
 def test_two_judges_on_different_scales(logit, cosine, any_, all_, mean):
     bars = [
-        Curve(Joint((1.0,), 0.0, (False,), 0.5, 0.4)),
+        Curve(Joint((1.0,), 0.0, (False,), 0.5, 0.1)),
         Relative(kind="relative", doubt=0.1).fit(Evidence((), (), ())),
     ]
     tables = [{"pos": 5.0, "cand": logit}, {"pos": 0.8, "cand": cosine}]
@@ -542,7 +542,7 @@ def test_evidence_is_what_is_known_and_finite():
 
 def test_a_joint_curve_decides_over_the_scores_of_all():
     spec = Validation(rerankers=(reranker("r0"), reranker("r1", "cross_encoder")))
-    joint = Joint((10.0, 1.0), -5.0, (False, True), 0.5, 0.3)
+    joint = Joint((10.0, 1.0), -5.0, (False, True), 0.5, 0.2)
     bars = dict.fromkeys(("r0", "r1"), RELATIVE.fit(Evidence((), (), ())))
     gate = Gate(spec, bars, "r0", joint)
 

@@ -1,6 +1,7 @@
 """Rules: from scores whose truth is known to thresholds."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -104,8 +105,8 @@ def test_the_band_of_doubt_lies_below_the_threshold():
     assert absolute(maximum=0.7, doubt=0.25).doubtful(123.0) == pytest.approx(0.45)
     level = Percentile(kind="percentile", percentile=50.0, doubt=0.5).fit(Evidence((1.0, 2.0, 3.0), (), ()))
     assert level.doubtful(123.0) == 1.5
-    fitted = Calibrated(kind="calibrated", least=10, maximum=0.6, doubt=0.25).fit(KNOWN)
-    assert (fitted.threshold(0.9), fitted.doubtful(0.9)) == (0.6, 0.35)
+    curve = Calibrated(kind="calibrated", least=10, maximum=0.6, doubt=0.25, lean=0.0).fit(KNOWN)
+    assert (curve.threshold(0.9), curve.doubtful(0.9)) == (pytest.approx(0.6), pytest.approx(0.35))
 
 
 @given(st.sampled_from(["relative", "absolute", "percentile", "calibrated"]), scores, shares.filter(lambda x: x < 1))
@@ -198,7 +199,7 @@ def test_the_curve_is_that_of_platt_with_equal_weights():
 
 
 def test_the_curve_is_a_probability():
-    curve = Curve(Joint((10.0,), -5.0, (False,), 0.5, 0.5))
+    curve = Curve(Joint((10.0,), -5.0, (False,), 0.5, 0.0))
     assert curve.relevance(0.5) == 0.5
     assert curve.relevance(0.7) == pytest.approx(0.880797)
     assert curve.relevance(0.3) == pytest.approx(0.119203)
@@ -207,7 +208,7 @@ def test_the_curve_is_a_probability():
 
 
 def test_bounded_scores_are_stretched_to_log_odds():
-    curve = Curve(Joint((2.0,), 1.0, (True,), 0.5, 0.5))
+    curve = Curve(Joint((2.0,), 1.0, (True,), 0.5, 0.0))
     assert curve.relevance(0.5) == pytest.approx(0.731059)  # of 1
     assert curve.relevance(0.9) == pytest.approx(0.995479)  # of 2 log 9 + 1
     assert log_odds(0.5) == 0.0
@@ -244,9 +245,9 @@ def test_a_fitted_curve_says_what_it_is():
     described = bar.describe()
     assert described == {
         "rule": "calibrated", "maximum": 0.5, "slope": pytest.approx(10.969, rel=1e-3),
-        "intercept": pytest.approx(-5.364, rel=1e-3),
+        "intercept": pytest.approx(-5.364, rel=1e-3), "lean": 0.5, "middle": pytest.approx(2.424, rel=1e-3),
     }  # fmt: skip
-    assert (bar.threshold(-9.0), bar.threshold(9.0), bar.reference(POSITIVES, "a")) == (0.5, 0.5, 0.3)
+    assert bar.reference(POSITIVES, "a") == 0.3
     # Rounded to six digits, so that the last bits of a machine's arithmetic do not reach a verdict.
     assert [float(f"{described[name]:.6g}") for name in ("slope", "intercept")] == [
         described["slope"], described["intercept"],
@@ -355,14 +356,35 @@ def test_auc_by_hand(higher, lower, expected):
 
 
 def test_a_joint_curve_weighs_the_scores_of_all():
-    joint = Joint((2.0, 1.0), -1.0, (False, True), 0.5, 0.4)
+    joint = Joint((2.0, 1.0), -1.0, (False, True), 0.5, 0.1)
     assert joint.relevance([0.5, 0.5]) == 0.5  # 2 * 0.5 + 1 * log 1 - 1
     assert joint.relevance([1.0, 0.9]) == pytest.approx(0.960730)  # of 2 + log 9 - 1
     assert math.isnan(joint.relevance([NAN, 0.5]))
     assert math.isnan(joint.relevance([0.5, INF]))
     assert joint.describe(["a", "b"]) == {
-        "rule": "calibrated", "maximum": 0.5, "slope a": 2.0, "slope b": 1.0, "intercept": -1.0,
+        "rule": "calibrated", "maximum": 0.5, "lean": 0.0, "slope a": 2.0, "slope b": 1.0, "intercept": -1.0,
+        "middle": 0.0,
     }  # fmt: skip
+
+
+def test_a_threshold_leans_with_the_positive_of_its_query():
+    """In log-odds: half of the way from the average positive (log 9, or 0.9) to the query's own."""
+    joint = Joint((1.0,), 0.0, (True,), 0.5, 0.1, lean=0.5, middle=math.log(9))
+    assert joint.threshold(0.9) == pytest.approx(0.5)
+    assert joint.threshold(0.5) == pytest.approx(0.25)  # of log(1/9) / 2 = -log 3
+    assert joint.threshold(0.9878049) == pytest.approx(0.75)  # of log 81, so of log(81/9) / 2 = log 3
+    assert joint.threshold(0.0) < 0.002
+    bar = Curve(joint)
+    assert bar.doubtful(0.9) == pytest.approx(0.4)
+    assert Curve(replace(joint, lean=0.0)).threshold(0.1) == pytest.approx(0.5)
+    assert Curve(replace(joint, lean=1.0)).threshold(0.5) == pytest.approx(0.1)
+
+
+def test_the_middle_is_the_mean_of_the_known_positives():
+    bar = Calibrated(kind="calibrated", least=10, lean=0.25).fit(KNOWN)
+    shown = [log_odds(bar.relevance(score)) for score in KNOWN.positives]
+    assert bar.describe()["middle"] == pytest.approx(sum(shown) / len(shown), rel=1e-4)
+    assert bar.describe()["lean"] == 0.25
 
 
 def test_a_joint_fit_of_one_reranker_is_its_own():
