@@ -102,6 +102,66 @@ def limit_length(model: Any, wanted: int) -> None:  # noqa: ANN401
     model.max_seq_length = min(wanted, positions)
 
 
+def refuse_cross_encoder(folder: Path) -> None:
+    """Refuse to make vectors with a classifier, which sentence-transformers would do without a word.
+
+    Raises:
+        ValueError: the model in `folder` has a classification head, and no pooling was put in its place.
+    """
+    config, modules = folder / "config.json", folder / "modules.json"
+    named = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
+    parts = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
+    pooled = any(str(part.get("type", "")).endswith(".Pooling") for part in parts)
+    if not pooled and any(name.endswith("ForSequenceClassification") for name in named or ()):
+        raise ValueError(f"it is a {(named or [''])[0]}, a cross-encoder or classifier, not a bi-encoder")
+
+
+@contextlib.contextmanager
+def naming(label: str) -> Iterator[None]:
+    """Turn a model's failure on texts into an InputError that names it; being out of memory is no such failure."""
+    try:
+        yield
+    except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        if _starved(error):
+            raise
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"model {label}: fails on the texts ({first}); choose another model") from error
+
+
+def halving(label: str, size: int, unit: str, work: Callable[[int], T], least: int = 1) -> tuple[T, int]:
+    """What `work(batch size)` returns, with the size at which it went through: halved whenever memory runs out.
+
+    Args:
+        label: the model, in messages.
+        size: of a batch.
+        unit: what the size counts.
+        work: does it all in batches of that size.
+        least: a size below which batches do not get smaller.
+
+    Raises:
+        InputError: not even one item fits, or the model fails on the texts.
+    """
+    while True:
+        try:
+            with naming(label):
+                return work(size), size
+        except (MemoryError, RuntimeError) as error:
+            if size <= least:
+                raise InputError(
+                    f"model {label}: memory is too small for a single text; lower max_length, or choose a smaller model"
+                ) from error
+            size = max(least, size // 2)
+            logger.warning("model %s: out of memory, on with batches of %d %s", label, size, unit)
+
+
+def _starved(error: Exception) -> bool:
+    """Whether an error says that memory ran out."""
+    import torch
+
+    words = ("allocate memory", "out of memory", "failed to allocate", "bad allocation", "bad_alloc")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error).lower() for word in words)
+
+
 def device() -> str:
     """The device to run on: a GPU when there is one."""
     import torch
@@ -111,41 +171,3 @@ def device() -> str:
 
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 SAFE_WEIGHTS: dict[str, Any] = {"use_safetensors": True}
-
-
-def refuse_cross_encoder(folder: Path) -> None:
-    """Refuse to make vectors with a classifier, which sentence-transformers would do without a word.
-
-    Raises:
-        ValueError: the model in `folder` has a classification head.
-    """
-    config = folder / "config.json"
-    if config.is_file() and not (folder / "modules.json").is_file():
-        named = json.loads(config.read_text(encoding="utf-8")).get("architectures") or []
-        if any(name.endswith("ForSequenceClassification") for name in named):
-            raise ValueError(f"it is a {named[0]}, a cross-encoder or classifier, not a bi-encoder")
-
-
-def halving(label: str, size: int, work: Callable[[int], T]) -> tuple[T, int]:
-    """What `work(batch size)` returns, with the size at which it went through: halved whenever memory runs out.
-
-    Raises:
-        InputError: not even one item fits, or the model fails on the texts.
-    """
-    import torch
-
-    while True:
-        try:
-            return work(size), size
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError, IndexError, ValueError) as error:
-            what = str(error)
-            starved = isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in what
-            if not starved:
-                first = (what.strip().splitlines() or [type(error).__name__])[0]
-                raise InputError(f"model {label}: fails on the texts ({first}); choose another model") from error
-            if size == 1:
-                raise InputError(
-                    f"model {label}: memory is too small for a single text; lower max_length, or choose a smaller model"
-                ) from error
-            size = max(1, size // 2)
-            logger.warning("model %s: out of memory, on with batches of %d", label, size)

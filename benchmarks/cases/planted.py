@@ -216,11 +216,8 @@ def our_points(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> list[P
     both = {pair: _over(pool, joint, scores, pair) for pair in pool.pairs()}
     points += _sweep(pool, DEFAULT, both)
     points.append(_point(pool, "ours, as it comes", DEFAULT, both, 0.0))
-    points += _sweep(
-        pool,
-        "calibrated, both, joint, lean 0",
-        {p: _over(pool, replace(joint, lean=0.0), scores, p) for p in pool.pairs()},
-    )
+    upright = {pair: _over(pool, replace(joint, lean=0.0), scores, pair) for pair in pool.pairs()}
+    points += _sweep(pool, "calibrated, both, joint, lean 0", upright)
     for agree, joined in (("any", max), ("all", min), ("mean", lambda values: sum(values) / len(values))):
         both = {
             pair: joined([bar.relevance(scores[name][pair]) for name, bar in bars.items()]) for pair in pool.pairs()

@@ -82,6 +82,8 @@ class BiEncoder:
         """
         import numpy as np
 
+        if not texts:
+            return np.empty((0, 0), np.float32)
         store = self._store(role)
         known = dict(zip(texts, store.get(texts), strict=True))
         missing = [text for text, vector in known.items() if vector is None]
@@ -97,8 +99,8 @@ class BiEncoder:
         """
         if wrong := self.fill(texts, role, progress):
             raise InputError(
-                f"model {self.label}: its vector of {wrong[0][:60]!r} is not finite (nor of {len(wrong) - 1} more "
-                "texts); choose another model, or dtype: float32"
+                f"model {self.label}: its vector of {wrong[0][:60]!r} is not finite ({len(wrong)} of {len(texts)} "
+                "texts are like that); choose another model, or dtype: float32"
             )
         return self._store(role).matrix(texts)
 
@@ -116,12 +118,14 @@ class BiEncoder:
         if not missing:
             return wrong
         hearer.start(f"encode {'queries' if role == 'query' else 'documents'}", len(missing), "texts")
-        for start in range(0, len(missing), _COMMIT):
-            part = missing[start : start + _COMMIT]
-            broken = np.flatnonzero(~np.isfinite(self._encode_and_keep(part, role)).all(axis=1))
-            wrong += [part[row] for row in broken.tolist()]
-            hearer.advance(len(part))
-        hearer.finish()
+        try:
+            for start in range(0, len(missing), _COMMIT):
+                part = missing[start : start + _COMMIT]
+                broken = np.flatnonzero(~np.isfinite(self._encode_and_keep(part, role)).all(axis=1))
+                wrong += [part[row] for row in broken.tolist()]
+                hearer.advance(len(part))
+        finally:
+            hearer.finish()
         return wrong
 
     def _encode_and_keep(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
@@ -133,6 +137,7 @@ class BiEncoder:
         vectors, self._batch_size = halving(
             self.label,
             self._batch_size,
+            "texts",
             lambda size: encode(list(texts), batch_size=size, normalize_embeddings=True, show_progress_bar=False),
         )
         fresh = np.asarray(vectors, dtype=np.float32)
@@ -140,6 +145,9 @@ class BiEncoder:
             raise InputError(
                 f"model {self.label}: gave vectors of shape {fresh.shape} for {len(texts)} texts; it is no bi-encoder"
             )
+        if self._dtype != "float32":  # the library makes them unit vectors before it widens them
+            with np.errstate(invalid="ignore", divide="ignore"):
+                fresh = fresh / np.maximum(np.linalg.norm(fresh, axis=1, keepdims=True), 1e-12)
         # A vector that is not finite is a fault of this run, not a fact about the text: never stored.
         sound = np.flatnonzero(np.isfinite(fresh).all(axis=1))
         if len(sound):
@@ -173,7 +181,8 @@ class BiEncoder:
                     model_kwargs={"dtype": self._dtype, **SAFE_WEIGHTS},
                     **SAFE,
                 )
-                refuse_missing(self._model[0].model, self._resolved.path)
+                if (network := getattr(self._model[0], "model", None)) is not None:  # static embeddings have none
+                    refuse_missing(network, self._resolved.path)
+                    limit_length(self._model, self._max_length)
                 self._model.prompts = {**self._model.prompts, **self._prompts}
-                limit_length(self._model, self._max_length)
         return self._model

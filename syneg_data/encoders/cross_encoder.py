@@ -7,7 +7,7 @@ from syneg_data.durable import KeyValueStore, cache_root
 from syneg_data.encoders.networks import Backend, Number, PairNetwork, open_network
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress, Silence
-from syneg_data.loading import halving
+from syneg_data.loading import halving, naming
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 
@@ -58,15 +58,17 @@ class CrossEncoder:
         if missing:
             hearer.start("score", len(missing), "pairs")
             order = sorted(missing, key=lambda key: (-len(missing[key][0]) - len(missing[key][1]), key))
-            for start in range(0, len(order), _WINDOW):
-                window = order[start : start + _WINDOW]
-                fresh = dict(zip(window, self._score([missing[key] for key in window]), strict=True))
-                # A score that is not a number is a fault of this run, not a fact about the pair: never stored.
-                self._store.put_many({key: value for key, value in fresh.items() if math.isfinite(value)})
-                self.scored += len(fresh)
-                known |= fresh
-                hearer.advance(len(fresh))
-            hearer.finish()
+            try:
+                for start in range(0, len(order), _WINDOW):
+                    window = order[start : start + _WINDOW]
+                    fresh = dict(zip(window, self._score([missing[key] for key in window]), strict=True))
+                    # A score that is not a number is a fault of this run, not a fact about the pair: never stored.
+                    self._store.put_many({key: value for key, value in fresh.items() if math.isfinite(value)})
+                    self.scored += len(fresh)
+                    known |= fresh
+                    hearer.advance(len(fresh))
+            finally:
+                hearer.finish()
         return [known[key] for key in keys]
 
     def _score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
@@ -75,11 +77,15 @@ class CrossEncoder:
         if self._network is None:
             self._network = open_network(self._resolved, self._max_length, self._backend, self._dtype)
         network, label = self._network, self._resolved.label
-        tokens = network.tokenise(pairs)
+        with naming(label):
+            tokens = network.tokenise(pairs)
+        lengths = [len(ids) for ids in tokens["input_ids"]]
+        if len(lengths) != len(pairs):
+            raise InputError(f"model {label}: its tokenizer made {len(lengths)} rows of {len(pairs)} pairs")
 
         def run(budget: int) -> list[float]:
             scores = [math.nan] * len(pairs)
-            for batch in _batches([len(ids) for ids in tokens["input_ids"]], budget):
+            for batch in _batches(lengths, budget):
                 logits = network.logits({name: [rows[i] for i in batch] for name, rows in tokens.items()})
                 if logits.shape != (len(batch), 1):
                     raise InputError(f"model {label}: gave an output of shape {logits.shape} for {len(batch)} pairs")
@@ -89,7 +95,8 @@ class CrossEncoder:
                     scores[i] = value
             return scores
 
-        scores, self._batch_tokens = halving(label, self._batch_tokens, run)
+        # With a budget of the longest pair, each long one is alone already; a smaller budget would change nothing.
+        scores, self._batch_tokens = halving(label, self._batch_tokens, "tokens", run, max(lengths))
         return scores
 
     def _key(self, query: str, text: str) -> str:

@@ -57,17 +57,17 @@ def nearest(
 
 
 def _blocks(n: int, documents: int, dimension: int, width: int, max_memory: int | None) -> tuple[int, int]:
-    """Queries in a block and documents in a chunk, such that the working arrays fit into the budget.
+    """Queries in a block and documents in a chunk, such that the working arrays fit into the budget, roughly.
 
-    A score takes 4 bytes, a mask of it 1, a chunk's vectors 4 a dimension (twice where shards meet), and each place of
-    a shortlist some 64 while lists are united.
+    A score takes 4 bytes, and as many while the best are picked; a chunk's vectors take 4 a dimension, and 8 more where
+    a shortlist's are scored again; each place of a shortlist takes some 64 while lists are united.
     """
     block, chunk = min(n, _QUERIES), min(documents, max(width, _CELLS // min(n, _QUERIES)))
     if max_memory is None:
         return block, chunk
-    while chunk > 2 * width and 8 * chunk * (block + dimension) > max_memory:
+    while chunk > 2 * width and chunk * (8 * block + 12 * dimension) > max_memory:
         chunk //= 2
-    while block > 1 and block * (8 * chunk + 64 * width) + 8 * chunk * dimension > max_memory:
+    while block > 1 and block * (8 * chunk + 64 * width) + 12 * chunk * dimension > max_memory:
         block //= 2
     return block, max(chunk, width)
 

@@ -1,16 +1,20 @@
 """What runs a cross-encoder: torch, ONNX Runtime or OpenVINO, all from the same safetensors weights."""
 
+import contextlib
 import logging
-import os
+import shutil
+import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from syneg_data.durable import cache_root, exclusive, replacing
+from syneg_data.durable import cache_root, exclusive, replacing, sha256_file
 from syneg_data.errors import InputError
 from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, limit_length, quiet_loading, refuse_missing
 from syneg_data.references import Resolved
+from syneg_data.spec import fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +54,11 @@ def open_network(model: Resolved, max_length: int, backend: Backend, dtype: Numb
         raise InputError(
             f"model {model.label}: {loaded.num_labels} outputs, a reranker has one; "
             "choose a cross-encoder trained for relevance"
+        )
+    known, rows = len(loaded.tokenizer), loaded[0].model.get_input_embeddings().num_embeddings
+    if known > rows:
+        raise InputError(
+            f"model {model.label}: its tokenizer knows {known} tokens, the network {rows}; they are not of one model"
         )
     torch_network = _TorchNetwork(loaded)
     if backend == "torch":
@@ -99,11 +108,13 @@ class _TorchNetwork:
 class _OnnxNetwork:
     def __init__(self, source: _TorchNetwork, path: Path) -> None:
         import onnxruntime
+        import torch
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-        self._session = onnxruntime.InferenceSession(str(path), options, onnxruntime.get_available_providers())
+        options.intra_op_num_threads = torch.get_num_threads()
+        with _as_runtime_errors():
+            self._session = onnxruntime.InferenceSession(str(path), options, onnxruntime.get_available_providers())
         self._source = source
         self._names = [entry.name for entry in self._session.get_inputs()]
 
@@ -112,7 +123,9 @@ class _OnnxNetwork:
 
     def logits(self, batch: Tokens) -> "NDArray[np.float32]":
         padded = self._source.padded(batch)
-        found: list[NDArray[np.float32]] = self._session.run(None, {name: padded[name].numpy() for name in self._names})
+        inputs = {name: padded[name].numpy() for name in self._names}
+        with _as_runtime_errors():
+            found: list[NDArray[np.float32]] = self._session.run(None, inputs)
         return found[0]
 
 
@@ -135,21 +148,43 @@ class _OpenVinoNetwork:
         return output
 
 
-def _translated(model: Resolved, network: _TorchNetwork, dtype: Number) -> Path:
-    """The weights as an ONNX file in the cache, made once per model; int8 weights are rounded per channel."""
-    import onnx
-    import torch
+@contextlib.contextmanager
+def _as_runtime_errors() -> Iterator[None]:
+    """Errors of ONNX Runtime, which are of no type that anybody expects, as RuntimeError."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(str(error)) from error
 
-    kind = "int8" if dtype == "int8" else "float32"
-    versions = f"{onnx.__version__}-{torch.__version__.split('+')[0]}"
-    path = cache_root() / "onnx" / f"{model.digest}-{kind}-{versions}.onnx"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(path.with_suffix(".lock")):
-        if not path.is_file():
-            with replacing(path) as temporary:
-                _export(network, temporary)
-                if kind == "int8":
-                    _round_to_int8(temporary)
+
+def _translated(model: Resolved, network: _TorchNetwork, dtype: Number) -> Path:
+    """The weights as an ONNX file in the cache, made once per model; int8 weights are rounded per channel.
+
+    A file's name ends in the digest of its bytes; one that is damaged is made again.
+    """
+    versions = [metadata.version(name) for name in ("torch", "onnx", "onnxscript")]
+    folder = cache_root() / "onnx" / fingerprint(model.digest, versions)[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / "lock"):
+        exact = _made_once(folder, "float32", lambda path: _export(network, path))
+        if dtype != "int8":
+            return exact
+        name = f"int8-{metadata.version('onnxruntime')}"
+        return _made_once(folder, name, lambda path: _round_to_int8(exact, path))
+
+
+def _made_once(folder: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """The intact file of this name, or a new one."""
+    for path in sorted(folder.glob(f"{name}-*.onnx")):
+        if sha256_file(path)[:32] == path.stem.rpartition("-")[2]:
+            return path
+        path.unlink()
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        draft = Path(scratch) / "model.onnx"
+        make(draft)
+        path = folder / f"{name}-{sha256_file(draft)[:32]}.onnx"
+        with replacing(path) as temporary:
+            shutil.copyfile(draft, temporary)
     return path
 
 
@@ -183,7 +218,8 @@ def _export(network: _TorchNetwork, path: Path) -> None:
     onnx.save(translated, str(path))
 
 
-def _round_to_int8(path: Path) -> None:
+def _round_to_int8(source: Path, path: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(str(path), str(path), weight_type=QuantType.QInt8, per_channel=True)
+    with _as_runtime_errors():
+        quantize_dynamic(str(source), str(path), weight_type=QuantType.QInt8, per_channel=True)

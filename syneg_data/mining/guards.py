@@ -1,6 +1,7 @@
 """Guards: why a document that a miner found may not be a negative of the query, decided from texts alone."""
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field
@@ -42,13 +43,15 @@ def find_twins(collection: Collection) -> list[Twin]:
 
     Sorted by doc_id. `same_as` is null for an empty one.
     """
-    first: dict[str, str] = {}
+    first: dict[bytes, str] = {}  # by digest: the texts of a whole corpus would fill the memory a second time
     twins = []
     for doc_id in sorted(collection.documents):
         text = normalise(collection.text(doc_id))
         if not text:
             twins.append(Twin(doc_id, None))
-        elif (known := first.setdefault(text, doc_id)) != doc_id:
+            continue
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if (known := first.setdefault(digest, doc_id)) != doc_id:
             twins.append(Twin(doc_id, known))
     return twins
 
@@ -81,7 +84,7 @@ class OpenGuards:
         self._echoes: dict[str, list[str]] = {}
         for echo in echoes:
             self._echoes.setdefault(echo.query_id, []).append(echo.doc_id)
-        self._shingles = functools.lru_cache(10_000)(lambda doc_id: shingles(normalise(collection.text(doc_id))))
+        self._shingles = functools.lru_cache(2_000)(lambda doc_id: shingles(normalise(collection.text(doc_id))))
 
     def distinct(self) -> Collection:
         """The collection as miners see it: every text once, under the lowest of its ids, and no empty ones."""

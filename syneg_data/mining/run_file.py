@@ -86,7 +86,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
         if len(fields) != 6:
             fail(path, number, f"{len(fields)} columns, not 6", "write query Q0 document rank score tag")
         try:
-            score = float(fields[4])
+            score = math.nan if "_" in fields[4] else float(fields[4])
         except ValueError:
             score = math.nan
         if not math.isfinite(score):

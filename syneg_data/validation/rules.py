@@ -203,8 +203,8 @@ class Calibrated(Spec):
 class Joint:
     """A logistic curve over the scores of one or more rerankers, or over their log-odds where they are bounded.
 
-    Some queries suit a reranker: all that is relevant to them scores high, and for others nothing does. What it says of a
-    query's known positive tells which, so the threshold goes part of the way with that.
+    Some queries suit a reranker: all that is relevant to them scores high, and for others nothing does. What it says of
+    a query's known positive tells which, so the threshold goes part of the way with that.
 
     Attributes:
         slopes: one per reranker.
