@@ -302,6 +302,10 @@ GATES = {
         LLM + "  ambiguous: llm\n" + DOUBT,
         ["7: validation.rerankers: only the llm reranker is left to judge; add another, or use ambiguous: drop"],
     ),
+    "one curve without a rule that fits one": (
+        RERANKER + "  agree: joint\n  rule: {kind: percentile}\n",
+        ["10: validation.agree: 'joint' needs rule.kind calibrated, not percentile; use any, all or mean"],
+    ),
     "kept without doubt": (
         RERANKER + "  ambiguous: keep\n",
         ["10: validation.ambiguous: the rule has no band of doubt, so nothing is ambiguous; set rule.doubt"],
@@ -645,6 +649,21 @@ def test_defaults_of_a_short_recipe(check):
     assert recipe.validation.review is None
     assert recipe.validation.floor.sample == 100
     assert recipe.publishing.language == ("en",)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("", "joint"),
+        ("  rule: {kind: calibrated}\n", "joint"),
+        ("  rule: {kind: relative}\n", "any"),
+        ("  rule: {kind: absolute, maximum: 0.5}\n", "any"),
+        ("  agree: any\n", "any"),
+        ("  agree: mean\n  rule: {kind: relative}\n", "mean"),
+    ],
+)
+def test_how_rerankers_agree_follows_from_the_rule_unless_it_is_said(check, keys, expected):
+    assert check(changed((RERANKER, RERANKER + keys))).validation.agreement() == expected
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)

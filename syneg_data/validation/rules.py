@@ -152,7 +152,7 @@ class Calibrated(Spec):
 
     kind: Literal["calibrated"]
     maximum: float = Field(
-        0.5, gt=0, lt=1, description="highest probability of relevance that is still a negative, for an average query"
+        0.8, gt=0, lt=1, description="highest probability of relevance that is still a negative, for an average query"
     )
     lean: float = Field(
         0.5,

@@ -237,14 +237,14 @@ def test_where_too_little_is_known_another_rule_takes_its_place(missing):
 
 def test_calibrated_defaults():
     rule = Calibrated(kind="calibrated")
-    assert (rule.maximum, rule.doubt, rule.least, rule.otherwise) == (0.5, 0.0, 100, Relative(kind="relative"))
+    assert (rule.maximum, rule.doubt, rule.least, rule.otherwise) == (0.8, 0.0, 100, Relative(kind="relative"))
 
 
 def test_a_fitted_curve_says_what_it_is():
     bar = CALIBRATED.fit(KNOWN)
     described = bar.describe()
     assert described == {
-        "rule": "calibrated", "maximum": 0.5, "slope": pytest.approx(10.969, rel=1e-3),
+        "rule": "calibrated", "maximum": 0.8, "slope": pytest.approx(10.969, rel=1e-3),
         "intercept": pytest.approx(-5.364, rel=1e-3), "lean": 0.5, "middle": pytest.approx(2.424, rel=1e-3),
     }  # fmt: skip
     assert bar.reference(POSITIVES, "a") == 0.3
