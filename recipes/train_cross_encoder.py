@@ -60,8 +60,9 @@ THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
 DEPTH, NEAR, RANDOM = 50, 20, 10  # documents of a retriever that are re-ranked, that count as mined; random ones
 DRAWS = 1000  # of the bootstrap
 READ = 256  # tokens of a text that bi-encoders read, of a pair that cross-encoders read when measured
+BLOCK = 64  # questions whose scores of all documents are in memory at once
 CHUNK = 20  # pairs of like length that go through the network together while training
-SAVE_EVERY = 50  # steps
+SAVE_EVERY = 25  # steps
 PASSING = {"is_local", "local_files_only", "max_length", "pad_to_multiple_of", "stride", "truncation_strategy"}
 OVERSIZE = 35_000_000  # bytes of weights that this project is willing to carry
 CITATIONS = {
@@ -102,16 +103,18 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=16, help="questions of a step")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--listwise", type=float, default=0.0, help="weight of the loss over a question's documents")
+    parser.add_argument("--easy", type=float, default=0.2, help="share of questions, the first, with random negatives")
     parser.add_argument("--untitled", type=float, default=0.25, help="share of questions that see no titles")
     parser.add_argument("--max-length", type=int, default=192, help="tokens of a pair while training")
     parser.add_argument("--sample", type=int, default=300, help="questions of each split to measure on")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--bf16", action="store_true", help="train and measure in bfloat16 where that is faster")
-    parser.add_argument("--trial", type=int, help="only try out: train so many steps, measure on dev, write nothing")
+    parser.add_argument("--steps", type=int, help="stop after so many, slowing down in the last tenth; left out: all")
+    parser.add_argument("--trial", action="store_true", help="only try out: measure on dev, write nothing")
     options = parser.parse_args(arguments)
-    for name in NUMBERS:
-        if not 0 < getattr(options, name) < math.inf:
-            parser.error(f"--{name.replace('_', '-')} must be positive, not {getattr(options, name)}")
+    for name in (*NUMBERS, "steps"):
+        if (value := getattr(options, name)) is not None and not 0 < value < math.inf:
+            parser.error(f"--{name.replace('_', '-')} must be positive, not {value}")
     if options.layers is not None and not re.fullmatch(r"\d+(,\d+)*", options.layers):
         parser.error(f"--layers {options.layers}: not numbers with commas between them")
     options.work = options.work or options.out.with_name(options.out.name + ".work")
@@ -125,8 +128,9 @@ def command(options: argparse.Namespace) -> str:
     for option in ("data", "elsewhere", "compare"):
         names = [name_of(str(value)) for value in getattr(options, option)]
         words += [f"--{option}", *names] if names else []
-    for option in (*NUMBERS, "listwise", "untitled", "seed", "license"):
+    for option in (*NUMBERS, "listwise", "easy", "untitled", "seed", "license"):
         words += [f"--{option.replace('_', '-')}", f"{getattr(options, option)}"]
+    words += ["--steps", f"{options.steps}"] if options.steps else []
     return " ".join([*words, *(["--bf16"] if options.bf16 else []), "--out", options.out.name])
 
 
@@ -167,9 +171,11 @@ def pick_layers(count: int, wanted: str | None) -> list[int]:
 def load_base(path: Path, layers: str | None, seed: int) -> tuple[BertForSequenceClassification, Any]:
     """The base with one fresh output, and its tokenizer; what the base lacks is drawn from the seed."""
     torch.manual_seed(seed)
-    # No dropout on attention: one pass over the data hardly overfits, and on a CPU it costs half of the time.
-    settings = {"num_labels": 1, "attention_probs_dropout_prob": 0.0, "local_files_only": True}
-    model = AutoModelForSequenceClassification.from_pretrained(str(path), **WEIGHTS, **settings)
+    # No dropout: one pass over the data hardly overfits, and drawing the masks costs a CPU half of the time.
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    model = AutoModelForSequenceClassification.from_pretrained(
+        str(path), num_labels=1, local_files_only=True, **none, **WEIGHTS
+    )
     if not isinstance(model, BertForSequenceClassification):
         raise Refusal(f"base {path.name}: {type(model).__name__}, not a BERT; give a MiniLM")
     stack = model.bert.encoder.layer
@@ -267,9 +273,11 @@ class Corpus:
         tokens = bm25s.tokenize(texts, stopwords="en", show_progress=False)
         lexical, scores = self.bm25.retrieve(tokens, k=depth, show_progress=False)
         result = []
-        for row, query in enumerate(queries):
-            cosines = np.round(documents @ query, 6)
-            result.append([lexical[row][scores[row] > 0], np.argsort(-cosines, kind="stable")[:depth]])
+        for start in range(0, len(queries), BLOCK):
+            for row, cosines in enumerate(np.round(queries[start : start + BLOCK] @ documents.T, 6), start):
+                near = np.flatnonzero(cosines >= np.partition(cosines, -depth)[-depth])  # all that tie with the last
+                ranked = near[np.argsort(-cosines[near], kind="stable")][:depth]
+                result.append([lexical[row][scores[row] > 0], ranked])
         return result
 
 
@@ -284,10 +292,17 @@ class Encoder:
     def __init__(self, reference: str, work: Path) -> None:
         self.name, self.work = name_of(reference), work / "vectors"
         self.resolved = resolve(reference)
+        self._known: dict[str, np.ndarray] = {}
         self._model: SentenceTransformer | None = None
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """Vectors of length one, float32."""
+        if not all(text in self._known for text in texts):
+            self._known.update(zip(texts, self._kept(texts), strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+    def _kept(self, texts: list[str]) -> np.ndarray:
+        """The vectors from the file of exactly these texts, which is written if need be."""
         digest = hashlib.sha256(f"{self.resolved.digest}:{READ}".encode())
         for text in texts:
             digest.update(b"\0" + text.encode())
@@ -310,10 +325,11 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Question:
-    """A training question with its documents; the first is relevant, the others are not."""
+    """A training question with its documents; the first is relevant, the others are not; easy ones come early."""
 
     query: str
     documents: list[str]
+    easy: bool
 
 
 def choose(
@@ -348,9 +364,10 @@ def deal(corpus: Corpus, miner: Encoder, options: argparse.Namespace, epoch: int
         positives = corpus.positives("train", query_id)
         barred = corpus.not_negative(positives) | unseen
         near = [[int(n) for n in ranked if int(n) not in unseen][:DEPTH] for ranked in found]
-        negatives = choose(near, barred, len(corpus.ids), options.negatives, rng)
+        easy = bool(rng.random() < options.easy)
+        negatives = choose([] if easy else near, barred, len(corpus.ids), options.negatives, rng)
         shown = corpus.bare if rng.random() < options.untitled else corpus.full
-        yield Question(text, [shown[n] for n in (positives[rng.integers(len(positives))], *negatives)])
+        yield Question(text, [shown[n] for n in (positives[rng.integers(len(positives))], *negatives)], easy)
 
 
 def logits(
@@ -380,10 +397,11 @@ def loss_of(values: torch.Tensor, sizes: list[int], listwise: float) -> torch.Te
     return loss
 
 
-def pace(step: int, total: int) -> float:
-    """Share of the learning rate: up for a tenth of the steps, then down to nothing."""
-    warm = max(1, total // 10)
-    return (step + 1) / warm if step < warm else (total - step) / max(1, total - warm)
+def pace(step: int, stop: int, total: int) -> float:
+    """Share of the learning rate: up for a tenth of the steps, then down to nothing; sooner so if it stops before."""
+    warm, tail = max(1, total // 10), max(1, stop // 10)
+    share = (step + 1) / warm if step < warm else (total - step) / max(1, total - warm)
+    return share * min(1.0, (stop - step) / tail) if stop < total else share
 
 
 def train(
@@ -395,7 +413,8 @@ def train(
 ) -> dict[str, Any]:
     """Train in place, from the checkpoint if there is one."""
     size = options.batch_size
-    steps = options.trial or len(questions) // size
+    total = max(1, len(questions) // size)
+    steps = min(options.steps or total, total)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01, fused=True)
     start, seconds, losses = 0, 0.0, []
     if checkpoint.exists():
@@ -406,10 +425,9 @@ def train(
     model.train()
     clock = time.monotonic() - seconds
     for step in range(start, steps):
-        torch.manual_seed(options.seed * 1_000_003 + step)  # a resumed run drops out what an unbroken one does
         batch = questions[step * size : (step + 1) * size]
         for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * pace(step, steps)
+            group["lr"] = options.learning_rate * pace(step, steps, total)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
             pairs = [(question.query, text) for question in batch for text in question.documents]
             values = logits(model, tokenizer, pairs, options.max_length)
@@ -430,7 +448,12 @@ def train(
             )
             checkpoint.with_suffix(".part").replace(checkpoint)
     model.eval()
-    return {"steps": steps, "seconds": round(seconds), "loss": round(float(np.mean(losses[-SAVE_EVERY:])), 4)}
+    return {
+        "steps": steps,
+        "of": total,
+        "seconds": round(seconds),
+        "loss": round(float(np.mean(losses[-SAVE_EVERY:])), 4),
+    }
 
 
 # Measuring.
@@ -455,11 +478,9 @@ class Exam:
 def set_exam(corpus: Corpus, split: str, miner: Encoder, options: argparse.Namespace) -> Exam:
     """A sample of the split's questions, each with its positives, what two retrievers find, and random documents."""
     collection = corpus.splits[split]
-    everything = sorted(collection.queries)
-    ids = sampled(everything, options.sample, options.seed)
+    ids = sampled(collection.queries, options.sample, options.seed)
     texts = [collection.queries[query_id] for query_id in ids]
-    row_of = {query_id: n for n, query_id in enumerate(everything)}
-    vectors = miner.encode([collection.queries[i] for i in everything])[[row_of[i] for i in ids]]
+    vectors = miner.encode(texts)
     rng = np.random.default_rng(options.seed)
     rows = []
     for q, found in enumerate(corpus.found(texts, vectors, miner.encode(corpus.full), DEPTH)):
@@ -478,14 +499,11 @@ def set_exam(corpus: Corpus, split: str, miner: Encoder, options: argparse.Names
     return Exam(corpus, ids, texts, table[:, 0], table[:, 1], roles)
 
 
-def cosines(exam: Exam, split: str, encoder: Encoder) -> np.ndarray:
+def cosines(exam: Exam, encoder: Encoder) -> np.ndarray:
     """The bi-encoder's score of each pair."""
-    collection = exam.corpus.splits[split]
-    everything = sorted(collection.queries)
-    row_of = {query_id: n for n, query_id in enumerate(everything)}
-    queries = encoder.encode([collection.queries[i] for i in everything])[[row_of[i] for i in exam.ids]]
-    documents = encoder.encode(exam.corpus.full)
-    return np.round(np.einsum("ij,ij->i", queries[exam.owner], documents[exam.place]), 6)
+    places, row = np.unique(exam.place, return_inverse=True)
+    queries, documents = encoder.encode(exam.texts), encoder.encode([exam.corpus.full[n] for n in places])
+    return np.round(np.einsum("ij,ij->i", queries[exam.owner], documents[row]), 6)
 
 
 def relevance(model: CrossEncoder, pairs: list[tuple[str, str]], bf16: bool) -> np.ndarray:
@@ -604,6 +622,21 @@ def leads(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def warning(record: dict[str, Any]) -> str:
+    """Where the model is clearly behind a bi-encoder, said at the top of the card."""
+    behind = {
+        name: [rival for rival, figures in result["lead"].items() if figures["auc_mined"]["high"] < 0]
+        for name, result in record["test"].items()
+    }
+    parts = [f"on {name} it is worse than {' and '.join(rivals)}" for name, rivals in behind.items() if rivals]
+    if not parts:
+        return "It is behind the bi-encoders on none of the test sets below; on others it may be."
+    return (
+        f"**Not everywhere**: {'; '.join(parts)} (see below). Before it guards data of another kind, try it on pairs "
+        "with known answers."
+    )
+
+
 def precision(record: dict[str, Any]) -> str:
     """In words, what half precision changes on dev."""
     parts = []
@@ -632,6 +665,7 @@ def card(record: dict[str, Any]) -> str:
     untrained = [name for name in record["test"] if name not in questions]
     counts = ", ".join(f"{count:,} of {name}" for name, count in questions.items())
     passes = "one pass" if settings["epochs"] == 1 else f"{settings['epochs']} passes"
+    passes = f"{trained['steps'] / trained['of']:.0%} of {passes}" if trained["steps"] < trained["of"] else passes
     pairs = trained["steps"] * settings["batch_size"] * (1 + settings["negatives"])
     layers = f", layers {settings['layers']} of it (numbered from 0)" if settings["layers"] else ""
     listwise = (
@@ -660,6 +694,8 @@ document is to a question, from 0 to 1. It is a **gate against false negatives**
 written negative answers the question after all. It is small enough for a CPU and for a repository
 ({model["bytes"]:,} bytes, half precision). It is no general reranker: where a larger one can be had, use that.
 
+{warning(record)}
+
 ```python
 import torch
 from sentence_transformers import CrossEncoder
@@ -672,19 +708,25 @@ model.predict([("question", "title and text of a document")], activation_fn=torc
 
 - Base: {base["name"]}{layers}, Apache-2.0, with one fresh output. From `{base["label"]}`, digest
   `{base["digest"]}`.
-- Data: {passes} over the training questions ({counts}), each with one relevant document and {settings["negatives"]}
-  others. Documents are read as title and text; those of {settings["untitled"]:.0%} of the questions without titles.
+- Data: {passes} over the training questions ({counts}), each with one relevant
+  document and {settings["negatives"]} others. Documents are read as title and text; those of {settings["untitled"]:.0%}
+  of the questions without titles.
 - Negatives: of the best {DEPTH} documents of BM25 and of {record["miner"]}, better ranks more often; in half of the
-  questions one of them is a random document. Never a negative: a known positive, a copy of its text, and a document of
-  the same title that answers the same kind of question (where the corpus names the kind, as MedQuAD does), because
-  several sources answer alike and not all are judged. Documents judged in dev or test are never shown.
+  questions one of them is a random document. The first {settings["easy"]:.0%} of the questions have random documents
+  only: from these the network learns to compare two texts at all. Never a negative: a known positive, a copy of its
+  text, and a document of the same title that answers the same kind of question (where the corpus names the kind, as
+  MedQuAD does), because several sources answer alike and not all are judged. Documents judged in dev or test are never
+  shown.
 - Loss: binary cross-entropy of each pair{listwise}. AdamW, learning rate {settings["learning_rate"]},
-  {trained["steps"]:,} steps of {settings["batch_size"]} questions, pairs of up to {settings["max_length"]} tokens,
-  {arithmetic}: {pairs:,} pairs in {trained["seconds"] / 60:.0f} minutes on a CPU.
+  {trained["steps"]:,} of {trained["of"]:,} steps of {settings["batch_size"]} questions, pairs of up to
+  {settings["max_length"]} tokens, {arithmetic}: {pairs:,} pairs in {trained["seconds"] / 60:.0f} minutes on a
+  CPU.
 
 ```
 {record["command"]}
 ```
+
+Folders are named by their last part; a base on the Hub is given as ID@REVISION, such as `{base["hub"]}@REVISION`.
 
 ## Measured
 
@@ -723,6 +765,9 @@ bfloat16 arithmetic):
 - The corpora have titles, and in MedQuAD a title names the disease: a document whose title names another scores low
   even where its text answers.
 - Mined documents above may hold unjudged positives, so that no AUC here can be expected to reach 1.
+- Mined documents were chosen by BM25 and {record["miner"]}: they are those that {record["miner"]} itself scores high,
+  so *AUC, mined* is harder for it than for others, and the model was trained on documents found in the same way. The
+  figures of re-ranking and of random documents are fairer to the bi-encoders.
 
 ## Data, licences, citations
 
@@ -799,17 +844,22 @@ def run(options: argparse.Namespace) -> str:
     for epoch in range(options.epochs):
         dealt = [question for corpus in corpora for question in deal(corpus, miner, options, epoch)]
         order = np.random.default_rng([options.seed, epoch]).permutation(len(dealt))
-        questions += [dealt[n] for n in order]
-    settings = {name: getattr(options, name) for name in (*NUMBERS, "layers", "listwise", "untitled", "seed", "bf16")}
-    decided = json.dumps([base.digest, settings, options.trial, [corpus.digests for corpus in corpora]])
+        # From easy questions the network learns to compare two texts at all; hard ones alone taught it little.
+        questions += sorted((dealt[n] for n in order), key=lambda question: not question.easy and epoch == 0)
+    settings = {
+        name: getattr(options, name)
+        for name in (*NUMBERS, "steps", "layers", "listwise", "easy", "untitled", "seed", "bf16")
+    }
+    decided = json.dumps([base.digest, settings, [corpus.digests for corpus in corpora]])
     key = hashlib.sha256(decided.encode()).hexdigest()[:16]
     say(f"{len(questions)} training questions; run {key}")
     trained = train(model, tokenizer, questions, options, options.work / f"{key}.checkpoint")
     folder = options.work / f"{key}-model"
     shutil.rmtree(folder, ignore_errors=True)
     write_model(model, tokenizer, folder)
-    # Dev serves to choose and to compare precisions: a third of the sample is enough.
-    less = argparse.Namespace(**{**vars(options), "sample": max(1, options.sample // 3)})
+    # Dev serves to choose in trials, and here to compare precisions: part of the sample is enough.
+    part = math.ceil(options.sample / (3 if options.trial else 8))
+    less = argparse.Namespace(**{**vars(options), "sample": part})
     dev = on_dev(folder, model.state_dict(), {c.name: set_exam(c, "dev", miner, less) for c in corpora}, options)
     if options.trial:
         return json.dumps(dev, indent=2)
@@ -819,7 +869,7 @@ def run(options: argparse.Namespace) -> str:
     for corpus in (*corpora, *elsewhere):
         exam = set_exam(corpus, "test", miner, options)
         systems = {name: relevance(shipped, exam.pairs(), options.bf16)}
-        systems |= {rival.name: cosines(exam, "test", rival) for rival in rivals}
+        systems |= {rival.name: cosines(exam, rival) for rival in rivals}
         test[corpus.name] = measure(exam, systems, options.seed)
         say(f"test, {corpus.name}: measured")
     weights = (folder / "model.safetensors").read_bytes()

@@ -144,6 +144,13 @@ def test_the_figures_are_complete_and_possible(record):
             assert all(0 < f["low"] <= f["value"] <= f["high"] <= 1 for f in figures.values())
 
 
+def test_the_card_says_at_its_top_where_a_bi_encoder_is_better(program, record):
+    behind = {name: {"lead": {"bi": {"auc_mined": {"high": high}}}} for name, high in (("a", -0.01), ("b", 0.01))}
+    assert "on a it is worse than bi (see" in program.warning({"test": behind})
+    assert "behind the bi-encoders on none" in program.warning({"test": {"b": behind["b"]}})
+    assert program.warning(record) in (FOLDER / "README.md").read_text().split("```")[0]
+
+
 def test_half_precision_changes_no_figure(record):
     for variants in record["precision"].values():
         for figure, value in variants["full"].items():
@@ -225,7 +232,14 @@ def test_the_loss_is_binary_cross_entropy_with_the_first_of_each_question_releva
 
 
 def test_the_learning_rate_rises_for_a_tenth_and_falls_to_nothing(program):
-    assert [round(program.pace(step, 20), 3) for step in (0, 1, 2, 11, 19)] == [0.5, 1.0, 1.0, 0.5, 0.056]
+    assert [round(program.pace(step, 20, 20), 3) for step in (0, 1, 2, 11, 19)] == [0.5, 1.0, 1.0, 0.5, 0.056]
+
+
+def test_a_shortened_training_takes_the_same_steps_and_slows_down_in_its_last_tenth(program):
+    assert program.pace(8, 10, 20) == program.pace(8, 20, 20)
+    assert program.pace(9, 10, 20) == program.pace(9, 20, 20)
+    whole, short = ([program.pace(step, stop, 100) for step in range(46, 50)] for stop in (100, 50))
+    assert [round(b / a, 3) for a, b in zip(whole, short, strict=True)] == [0.8, 0.6, 0.4, 0.2]
 
 
 def test_layers_are_picked_in_order(program):
