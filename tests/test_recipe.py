@@ -644,7 +644,7 @@ def test_defaults_of_a_short_recipe(check):
     assert recipe.mining[0].depth == 50
     assert recipe.validation.agree is None
     assert recipe.validation.agreement() == "joint"
-    assert (recipe.validation.rule.kind, recipe.validation.rule.maximum) == ("calibrated", 0.5)
+    assert (recipe.validation.rule.kind, recipe.validation.rule.maximum) == ("calibrated", 0.8)
     assert (recipe.validation.ambiguous, recipe.validation.false_negative) == ("drop", "drop")
     assert recipe.validation.review is None
     assert recipe.validation.floor.sample == 100

@@ -112,7 +112,7 @@ EXAMPLES = {
     ),
     ("validation.rule", "calibrated"): (
         {"kind": "calibrated"},
-        {"maximum": 0.6, "doubt": 0.1, "least": 50, "otherwise": {"kind": "relative", "margin": 0.1}},
+        {"maximum": 0.6, "lean": 0.0, "doubt": 0.1, "least": 50, "otherwise": {"kind": "relative", "margin": 0.1}},
     ),
     ("validation.rule", "relative"): ({"kind": "relative"}, {"margin": 0.1, "positive": "own", "doubt": 0.1}),
     ("validation.rule", "absolute"): ({"kind": "absolute", "maximum": 0.6}, {"maximum": 0.7, "doubt": 0.1}),

@@ -14,7 +14,7 @@ from tests.validation.world import files_of, json_of, rows_of, save_pairs
 pytestmark = pytest.mark.slow
 
 QUERIES = 30
-RULE = {"kind": "calibrated", "least": 20, "maximum": 0.6, "doubt": 0.1}
+RULE = {"kind": "calibrated", "least": 20, "maximum": 0.6, "lean": 0.0, "doubt": 0.1}
 
 
 def recipe_of(base, judge):
@@ -79,13 +79,16 @@ def test_the_rule_is_the_one_that_the_scores_give(built):
     folder, _, _ = built
     (entry,) = json_of(folder)["validation"]["rerankers"]
     said = [row for row in rows_of(folder, "scores") if row["reranker"] == entry["name"]]
-    known = [[row["score"] for row in said if row["role"] == role] for role in ("positive", "candidate", "random")]
-    slope, intercept = newton(known, bounded=False)
+    known = [[[row["score"]] for row in said if row["role"] == role] for role in ("positive", "candidate", "random")]
+    slope, intercept = newton(known)
+    middle = sum(slope * score + intercept for (score,) in known[0]) / len(known[0])
     assert entry["bar"] == {
         "rule": "calibrated",
         "maximum": 0.6,
+        "lean": 0.0,
         "slope": pytest.approx(slope, rel=2e-2),
         "intercept": pytest.approx(intercept, rel=2e-2),
+        "middle": pytest.approx(middle, abs=5e-2),
     }
     assert slope > 0
     words = {True: "false_negative", False: "ambiguous"}

@@ -151,6 +151,16 @@ def test_what_the_gate_is_worth_is_the_reports():
         "| llm | 48 | 0.95 | - | absolute: maximum 0.5 |",
     ]
     assert "second opinion" not in gate.lower()
+    assert "One logistic curve" not in gate
+
+
+def test_a_curve_over_all_scores_stands_on_the_card():
+    joint = {"rule": "calibrated", "maximum": 0.5, "slope crossed": 2.5, "slope llm": 0.75, "intercept": -3.25}
+    report = {**REPORT, "validation": {**REPORT["validation"], "joint": joint}}
+    assert (
+        "One logistic curve over all their scores decides: "
+        "maximum 0.5, slope crossed 2.5, slope llm 0.75, intercept -3.25.\n"
+    ) in section(card(report=report), "What the gate is worth")
 
 
 def test_a_second_opinion_stands_on_the_card():

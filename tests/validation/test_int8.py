@@ -108,9 +108,9 @@ def test_where_verdicts_differ_float32_takes_its_place(recipe, tmp_path, caplog)
 
 def test_the_model_is_translated_once(recipe, tmp_path, cache):
     build(recipe(0.9999), tmp_path / "out")
-    there = {path.name: path.stat().st_mtime_ns for path in (cache / "onnx").glob("*.onnx")}
+    there = {path.name: path.stat().st_mtime_ns for path in (cache / "onnx").rglob("*.onnx")}
     assert len(there) == 2, "int8 and float32"
     shutil.rmtree(tmp_path / ".out.work")
     (cache / "scores.sqlite").unlink()
     build(recipe(0.9999), tmp_path / "out")
-    assert {path.name: path.stat().st_mtime_ns for path in (cache / "onnx").glob("*.onnx")} == there
+    assert {path.name: path.stat().st_mtime_ns for path in (cache / "onnx").rglob("*.onnx")} == there

@@ -262,54 +262,96 @@ def test_two_miners_that_find_the_same(world, home, tmp_path):
 # Calibration
 
 
-def newton(known, bounded):
-    """The weighted logistic curve over positives, mined and random scores: positives weigh as much as the others."""
+def newton(known):
+    """The weighted logistic curve over rows of positive, mined and random documents, a number per reranker in each.
+
+    Positives weigh as much as the others, and of those the mined as much as the random ones.
+    """
     import numpy as np
 
-    def log_odds(score):
-        p = min(max(score, 1e-5), 1 - 1e-5)
-        return math.log(p / (1 - p))
-
-    scores = [log_odds(score) if bounded else score for part in known for score in part]
     truth = np.array([1.0] * len(known[0]) + [0.0] * (len(known[1]) + len(known[2])))
     weights = np.array([share / len(part) for share, part in zip((2, 1, 1), known, strict=True) for _ in part])
-    design = np.c_[np.array(scores), np.ones(len(scores))]
-    found = np.zeros(2)
+    design = np.array([[*row, 1.0] for part in known for row in part])
+    found = np.zeros(design.shape[1])
     for _ in range(60):
         p = 1 / (1 + np.exp(-design @ found))
         slope = design.T @ (weights * (truth - p))
         found += np.linalg.solve((design * (weights * p * (1 - p))[:, None]).T @ design, slope)
-    return tuple(found)
+    return found.tolist()
 
 
-@pytest.mark.parametrize(("kind", "maximum", "doubt"), [("words", 0.7, 0.1), ("pairs", 0.55, 0.03)])
-def test_a_rule_is_fitted_to_the_scores_of_the_build(world, home, tmp_path, kind, maximum, doubt):
+def log_odds(p):
+    return math.log(p / (1 - p))
+
+
+def logistic(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def features(folder, names):
+    """role -> (query, document) -> what the curve is fitted to: a score of each reranker, of `pairs` its log-odds."""
+    found = {}
+    for role in ("positive", "candidate", "random"):
+        by_name = [scores_by(folder, name, role) for name in names]
+        found[role] = {
+            pair: [log_odds(by[pair]) if name == "pairs" else by[pair] for name, by in zip(names, by_name, strict=True)]
+            for pair in by_name[0]
+            if all(pair in by for by in by_name)
+        }
+    return found
+
+
+@pytest.mark.parametrize(
+    ("names", "maximum", "doubt", "lean"),
+    [
+        (["words"], 0.7, 0.1, 0.0),
+        (["words"], 0.65, 0.1, 0.5),
+        (["pairs"], 0.55, 0.03, 0.0),
+        (["words", "pairs"], 0.7, 0.2, 0.0),
+        (["pairs", "words"], 0.6, 0.2, 0.5),
+    ],
+)
+def test_a_rule_is_fitted_to_the_scores_of_the_build(world, home, tmp_path, names, maximum, doubt, lean):
     """Two positives per query, one of which scores like a mined document, so that no score tells all of them apart."""
     shapes = ("same", "high", "above", "near", "half", "faint", "off")
+    rerankers = {"words": words_at(home), "pairs": pairs_at(home)}
+    rule = {"kind": "calibrated", "least": 10, "maximum": maximum, "doubt": doubt, "lean": lean}
     recipe = world(
         data=write_data(tmp_path / "data", positives=("p", "low")), run=write_run(tmp_path / "run.txt", shapes=shapes),
-        rerankers=[words_at(home) if kind == "words" else pairs_at(home)], changes=ONE_EACH,
-        rule={"kind": "calibrated", "least": 10, "maximum": maximum, "doubt": doubt},
+        rerankers=[rerankers[name] for name in names], changes=ONE_EACH, rule=rule,
     )  # fmt: skip
-    (entry,) = build(recipe, tmp_path / "out").report["validation"]["rerankers"]
+    facts = build(recipe, tmp_path / "out").report["validation"]
     recount(tmp_path / "out")
-    known = [list(scores_by(tmp_path / "out", kind, role).values()) for role in ("positive", "candidate", "random")]
-    assert list(map(len, known[:2])) == [12, 42]
-    slope, intercept = newton(known, bounded=kind == "pairs")
-    assert entry["bar"] == {
-        "rule": "calibrated", "maximum": maximum,
-        "slope": pytest.approx(slope, rel=1e-2), "intercept": pytest.approx(intercept, rel=1e-2, abs=1e-2),
+    known = features(tmp_path / "out", names)
+    assert [len(known[role]) for role in ("positive", "candidate")] == [12, 42]
+    *slopes, intercept = newton([list(part.values()) for part in known.values()])
+    middle = sum(intercept + dot(slopes, row) for row in known["positive"].values()) / 12
+    shown = ["slope"] if len(names) == 1 else [f"slope {name}" for name in names]
+    fitted = facts["rerankers"][0]["bar"] if len(names) == 1 else facts["joint"]
+    near = {"rel": 1e-2, "abs": 1e-2}
+    assert fitted == {
+        "rule": "calibrated", "maximum": maximum, "lean": lean,
+        **{name: pytest.approx(slope, **near) for name, slope in zip(shown, slopes, strict=True)},
+        "intercept": pytest.approx(intercept, **near), "middle": pytest.approx(middle, **near),
     }  # fmt: skip
-    scores, rows = scores_by(tmp_path / "out", kind), rows_of(tmp_path / "out", "candidates")
-    for row in rows:
-        score = scores[row["query_id"], row["doc_id"]]
-        x = math.log(score / (1 - score)) if kind == "pairs" else score
-        relevance = 1 / (1 + math.exp(-entry["bar"]["slope"] * x - entry["bar"]["intercept"]))
-        assert row["relevance"] == pytest.approx(relevance, abs=1e-4)
-        high, near = row["relevance"] > maximum, row["relevance"] > maximum - doubt
+
+    def relevance(row):
+        return logistic(fitted["intercept"] + dot([fitted[name] for name in shown], row))
+
+    verdicts = {(row["query_id"], row["doc_id"]): row for row in rows_of(tmp_path / "out", "candidates")}
+    for pair, row in verdicts.items():
+        lowest = min(relevance(known["positive"][q, d]) for q, d in known["positive"] if q == pair[0])
+        threshold = logistic(log_odds(maximum) + lean * (log_odds(lowest) - fitted["middle"]))
+        assert row["relevance"] == pytest.approx(relevance(known["candidate"][pair]), abs=1e-4)
+        assert row["positive_relevance"] == pytest.approx(lowest, abs=1e-4)
+        over = row["relevance"] - threshold
         fine = ("keep", "too_easy")
-        assert row["verdict"] in (("false_negative",) if high else ("ambiguous",) if near else fine)
-    assert {"false_negative", "ambiguous", "keep"} <= {row["verdict"] for row in rows}
+        assert row["verdict"] in (("false_negative",) if over > 0 else ("ambiguous",) if over > -doubt else fine)
+    assert {"false_negative", "ambiguous", "keep"} <= {row["verdict"] for row in verdicts.values()}, "none is idle"
+
+
+def dot(left, right):
+    return sum(x * y for x, y in zip(left, right, strict=True))
 
 
 def test_where_too_little_is_known_the_report_says_which_rule_it_was(world, tmp_path):
