@@ -8,7 +8,7 @@ import jinja2
 import pytest
 
 from syneg_data.errors import InputError, StorageError
-from syneg_data.loading import halving, limit_length, refuse_cross_encoder, render_chat
+from syneg_data.loading import halving, limit_length, naming, refuse_cross_encoder, render_chat
 
 CHAT = [
     {"role": "system", "content": "You are a host."},
@@ -122,87 +122,160 @@ def out_of_memory(kind):
         "torch": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         "Python": MemoryError(),
         "allocator": RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9"),
+        "arena": RuntimeError("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 9"),
+        "driver": RuntimeError("CUDA error: out of memory"),
+        "C++": RuntimeError("std::bad_alloc"),
+        "Windows": RuntimeError("[ONNXRuntimeError] : 6 : bad allocation"),
     }[kind]
 
 
-@pytest.mark.parametrize("kind", ["torch", "Python", "allocator"])
-def test_a_batch_that_memory_cannot_hold_is_halved_until_it_can(kind, caplog):
+STARVED = ["torch", "Python", "allocator", "arena", "driver", "C++", "Windows"]
+FAILURES = [
+    (RuntimeError("sizes do not match\nand more"), "sizes do not match"),
+    (IndexError("index out of range in self"), "index out of range in self"),
+    (ValueError("\n  no padding token"), "no padding token"),
+    (ValueError(), "ValueError"),
+    (TypeError("TextEncodeInput must be a str"), "TextEncodeInput must be a str"),
+]
+FAULTS_OF_OTHERS = [
+    ZeroDivisionError(),
+    StorageError("the disk is full"),
+    KeyboardInterrupt(),
+    InputError("model m: has two outputs"),
+    InputError("model m: memory is too small, out of memory"),
+]
+
+
+@pytest.mark.parametrize("kind", STARVED)
+@pytest.mark.parametrize("unit", ["texts", "tokens"])
+def test_a_batch_that_memory_cannot_hold_is_halved_until_it_can(kind, unit, caplog):
     caplog.set_level(logging.WARNING)
     work = Work(3, out_of_memory(kind))
-    assert halving("m", 20, work) == ("done by 2", 2)
+    assert halving("m", 20, unit, work) == ("done by 2", 2)
     assert work.tried == [20, 10, 5, 2]
     assert [record.getMessage() for record in caplog.records] == [
-        "model m: out of memory, on with batches of 10",
-        "model m: out of memory, on with batches of 5",
-        "model m: out of memory, on with batches of 2",
+        f"model m: out of memory, on with batches of 10 {unit}",
+        f"model m: out of memory, on with batches of 5 {unit}",
+        f"model m: out of memory, on with batches of 2 {unit}",
     ]
 
 
-def test_a_batch_that_fits_is_left_alone(caplog):
+@pytest.mark.parametrize("least", [1, 20, 99])
+def test_a_batch_that_fits_is_left_alone(least, caplog):
     work = Work(20, MemoryError())
-    assert halving("m", 20, work) == ("done by 20", 20)
+    assert halving("m", 20, "texts", work, least) == ("done by 20", 20)
     assert (work.tried, caplog.records) == ([20], [])
 
 
-@pytest.mark.parametrize("kind", ["torch", "Python", "allocator"])
-def test_not_even_one_text_is_the_end(kind):
-    work = Work(0, out_of_memory(kind))
+def test_a_batch_is_made_no_smaller_than_the_least(caplog):
+    caplog.set_level(logging.WARNING)
+    work = Work(7, MemoryError())
+    assert halving("m", 20, "tokens", work, 7) == ("done by 7", 7)
+    assert work.tried == [20, 10, 7]
+    assert [record.getMessage() for record in caplog.records] == [
+        "model m: out of memory, on with batches of 10 tokens",
+        "model m: out of memory, on with batches of 7 tokens",
+    ]
+
+
+@pytest.mark.parametrize("kind", STARVED)
+@pytest.mark.parametrize(
+    ("size", "least", "tried"), [(5, 1, [5, 2, 1]), (20, 7, [20, 10, 7]), (7, 7, [7]), (3, 7, [3]), (1, 1, [1])]
+)
+def test_not_even_the_least_is_the_end(kind, size, least, tried):
+    error = out_of_memory(kind)
+    work = Work(0, error)
     with pytest.raises(InputError) as caught:
-        halving("m", 5, work)
+        halving("m", size, "texts", work, least)
     assert str(caught.value) == (
         "model m: memory is too small for a single text; lower max_length, or choose a smaller model"
     )
-    assert work.tried == [5, 2, 1]
+    assert caught.value.__cause__ is error
+    assert work.tried == tried
 
 
-@pytest.mark.parametrize(
-    ("error", "what"),
-    [
-        (RuntimeError("sizes do not match\nand more"), "sizes do not match"),
-        (IndexError("index out of range in self"), "index out of range in self"),
-        (ValueError("\n  no padding token"), "no padding token"),
-        (ValueError(), "ValueError"),
-    ],
-)
+@pytest.mark.parametrize(("error", "what"), FAILURES)
 def test_a_model_that_fails_on_the_texts_is_not_tried_again(error, what):
     work = Work(0, error)
     with pytest.raises(InputError) as caught:
-        halving("m", 16, work)
+        halving("m", 16, "texts", work)
     assert str(caught.value) == f"model m: fails on the texts ({what}); choose another model"
     assert caught.value.__cause__ is error
     assert work.tried == [16]
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), StorageError("the disk is full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", FAULTS_OF_OTHERS)
 def test_what_is_not_the_models_fault_passes_through(error):
     work = Work(0, error)
     with pytest.raises(type(error)) as caught:
-        halving("m", 16, work)
+        halving("m", 16, "texts", work)
     assert caught.value is error
     assert work.tried == [16]
 
 
+# A failure on texts, named
+
+
+@pytest.mark.parametrize(("error", "what"), FAILURES)
+def test_a_failure_on_texts_names_the_model(error, what):
+    with pytest.raises(InputError) as caught, naming("some/model"):
+        raise error
+    assert str(caught.value) == f"model some/model: fails on the texts ({what}); choose another model"
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("kind", STARVED)
+def test_to_be_out_of_memory_is_no_failure_on_texts(kind):
+    error = out_of_memory(kind)
+    with pytest.raises(type(error)) as caught, naming("m"):
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", FAULTS_OF_OTHERS)
+def test_only_failures_on_texts_are_named(error):
+    with pytest.raises(type(error)) as caught, naming("m"):
+        raise error
+    assert caught.value is error
+
+
 # A cross-encoder in place of a bi-encoder
+
+CLASSIFIER = {"architectures": ["BertForSequenceClassification"]}
+TRANSFORMER = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}
+
+
+def module(kind):
+    return {"idx": 1, "name": "1", "path": "1_Pooling", "type": kind}
 
 
 @pytest.mark.parametrize(
     ("config", "modules", "refused"),
     [
-        ({"architectures": ["BertForSequenceClassification"]}, False, True),
-        ({"architectures": ["BertModel"]}, False, False),
-        ({"architectures": None}, False, False),
-        ({}, False, False),
-        ({"architectures": ["BertForSequenceClassification"]}, True, False),  # somebody made a bi-encoder of it
-        (None, False, False),
+        (CLASSIFIER, None, True),
+        (CLASSIFIER, [], True),
+        (CLASSIFIER, [TRANSFORMER], True),  # sentence-transformers saves cross-encoders so
+        (CLASSIFIER, [TRANSFORMER, module("sentence_transformers.models.Dense")], True),
+        (CLASSIFIER, [TRANSFORMER, {"idx": 1, "path": "1_Pooling"}], True),
+        (CLASSIFIER, [TRANSFORMER, module("sentence_transformers.models.Pooling")], False),  # made a bi-encoder
+        (CLASSIFIER, [TRANSFORMER, module("a.Pooling"), module("sentence_transformers.models.Normalize")], False),
+        ({"architectures": ["BertModel", "BertForSequenceClassification"]}, None, True),
+        ({"architectures": ["BertModel"]}, None, False),
+        ({"architectures": ["BertModel"]}, [TRANSFORMER], False),
+        ({"architectures": []}, None, False),
+        ({"architectures": None}, None, False),
+        ({}, None, False),
+        ({}, [TRANSFORMER], False),
+        (None, None, False),
+        (None, [module("sentence_transformers.models.StaticEmbedding")], False),
     ],
 )
-def test_a_classifier_is_told_by_its_configuration(tmp_path, config, modules, refused):
-    if config is not None:
-        (tmp_path / "config.json").write_text(json.dumps(config))
-    if modules:
-        (tmp_path / "modules.json").write_text("[]")
+def test_a_classifier_is_told_by_its_configuration_and_the_pooling_that_it_lacks(tmp_path, config, modules, refused):
+    for name, content in (("config.json", config), ("modules.json", modules)):
+        if content is not None:
+            (tmp_path / name).write_text(json.dumps(content))
     if not refused:
         refuse_cross_encoder(tmp_path)
         return
-    with pytest.raises(ValueError, match="it is a BertForSequenceClassification, a cross-encoder or classifier"):
+    with pytest.raises(ValueError, match=r"^it is a Bert\w+, a cross-encoder or classifier, not a bi-encoder$"):
         refuse_cross_encoder(tmp_path)

@@ -28,6 +28,7 @@ def folders(tmp_path_factory):
         "two": save_cross_encoder(home / "two", 1, outputs=2),
         "broken": save_cross_encoder(home / "broken", 1, broken=True),
         "few words": save_cross_encoder(home / "few words", 1, vocab_size=10),
+        "spare": save_cross_encoder(home / "spare", 1, vocab_size=24),
     }
 
 
@@ -247,20 +248,40 @@ def test_a_batch_that_memory_cannot_hold_is_halved_for_good(caplog):
     assert model.score([("q" * 8, str(i)) for i in range(20)]) == pytest.approx(expected, abs=1e-6)
     assert network.batches == [4] * 5
     assert [record.getMessage() for record in caplog.records] == [
-        "model fake: out of memory, on with batches of 64",
-        "model fake: out of memory, on with batches of 32",
+        "model fake: out of memory, on with batches of 64 tokens",
+        "model fake: out of memory, on with batches of 32 tokens",
     ]
     model.score([("q" * 8, str(i)) for i in range(20, 30)])
     assert network.batches[5:] == [4, 4, 2]
     assert len(caplog.records) == 2
 
 
-def test_a_pair_that_memory_cannot_hold_alone_is_the_end():
+def test_a_batch_is_never_made_smaller_than_the_longest_pair(caplog):
+    caplog.set_level(logging.WARNING)
+    network = Network(memory=20)
+    model = over(network, batch_tokens=64)
+    pairs = [("q" * 20, "0"), ("q" * 20, "1"), *(("q" * 4, str(i)) for i in range(2, 9))]
+    assert model.score(pairs) == pytest.approx([1 / (1 + math.exp(-i)) for i in range(9)], abs=1e-6)
+    assert network.batches == [1, 1, 1, 1, 5, 2]  # of 32 tokens the long ones fit, and seven short ones do not
+    assert [record.getMessage() for record in caplog.records] == [
+        "model fake: out of memory, on with batches of 32 tokens",
+        "model fake: out of memory, on with batches of 20 tokens",
+    ]
+
+
+@pytest.mark.parametrize(("batch_tokens", "halved"), [(64, [32, 16, 8]), (20, [10, 8]), (8, []), (3, [])])
+def test_a_pair_that_memory_cannot_hold_alone_is_the_end(caplog, batch_tokens, halved):
+    caplog.set_level(logging.WARNING)
+    hearer = Hearer()
     with pytest.raises(InputError) as caught:
-        over(Network(memory=5)).score([("q" * 8, "1")])
+        over(Network(memory=5), batch_tokens).score([("q" * 8, "1"), ("q", "2")], hearer)
     assert str(caught.value) == (
         "model fake: memory is too small for a single text; lower max_length, or choose a smaller model"
     )
+    assert [record.getMessage() for record in caplog.records] == [
+        f"model fake: out of memory, on with batches of {size} tokens" for size in halved
+    ]
+    assert hearer.heard == [("score", 2, "pairs"), "end"]
 
 
 @pytest.mark.parametrize(
@@ -284,14 +305,33 @@ def test_an_output_for_more_or_fewer_than_the_pairs_is_refused(change, shape):
     assert over(Network()).score(pairs) == pytest.approx([0.731059, 0.880797, 0.952574], abs=1e-6)  # none was stored
 
 
-@pytest.mark.xfail(strict=True, reason="pairs that the tokeniser swallows are nan, without a word")
-def test_tokens_for_fewer_than_the_pairs_are_refused():
+@pytest.mark.parametrize(("change", "rows"), [(lambda pairs: pairs[:-1], 2), (lambda pairs: [*pairs, ("q", "4")], 4)])
+def test_tokens_for_more_or_fewer_than_the_pairs_are_refused(change, rows):
     class Wrong(Network):
         def tokenise(self, pairs):
-            return super().tokenise(pairs[:-1])
+            return super().tokenise(change(pairs))
 
-    with pytest.raises(InputError, match="model fake: "):
-        over(Wrong()).score([("q", "1"), ("q", "2"), ("q", "3")])
+    pairs, network, hearer = [("q", "1"), ("q", "2"), ("q", "3")], Wrong(), Hearer()
+    with pytest.raises(InputError) as caught:
+        over(network).score(pairs, hearer)
+    assert str(caught.value) == f"model fake: its tokenizer made {rows} rows of 3 pairs"
+    assert network.batches == []
+    assert hearer.heard == [("score", 3, "pairs"), "end"]
+    again = over(Network())
+    again.score(pairs)
+    assert again.scored == 3  # none was stored
+
+
+def test_a_tokenizer_that_fails_on_the_texts_is_named():
+    class Failing(Network):
+        def tokenise(self, pairs):
+            raise TypeError("\n a text must be a str\nand more")
+
+    hearer = Hearer()
+    with pytest.raises(InputError) as caught:
+        over(Failing()).score([("q", "1")], hearer)
+    assert str(caught.value) == "model fake: fails on the texts (a text must be a str); choose another model"
+    assert hearer.heard == [("score", 1, "pairs"), "end"]
 
 
 def test_scores_that_are_no_numbers_are_returned_and_never_stored():
@@ -323,7 +363,7 @@ def test_progress_is_heard_and_what_was_scored_before_a_failure_stays():
         over(Failing(), batch_tokens=4096).score(pairs, hearer)
     expected = "model fake: fails on the texts (the model cannot read this); choose another model"
     assert str(caught.value) == expected
-    assert hearer.heard == [("score", 3000, "pairs"), 2048]
+    assert hearer.heard == [("score", 3000, "pairs"), 2048, "end"]
     hearer, again = Hearer(), over(Network(), batch_tokens=4096)
     assert again.score(pairs, hearer)[1000] == pytest.approx(0.731059, abs=1e-6)
     assert hearer.heard == [("score", 952, "pairs"), 952, "end"]
@@ -349,9 +389,27 @@ def test_scores_of_broken_weights_are_returned_and_never_stored(folders):
         assert model.scored == 3
 
 
-def test_a_model_that_fails_on_the_texts_is_named(folders):
-    with pytest.raises(InputError, match=r"model few words: fails on the texts .*; choose another model"):
-        encoder(folders["few words"]).score(PAIRS)
+@pytest.mark.parametrize("pair", [("one \ud800 two", "apple"), ("apple", "one \ud800 two")])
+def test_a_text_that_is_no_unicode_is_refused_by_the_models_name(folders, pair):
+    model, hearer = encoder(folders["first"]), Hearer()
+    with pytest.raises(InputError, match=r"^model first: fails on the texts \(.+\); choose another model$"):
+        model.score([PAIRS[0], pair], hearer)
+    assert hearer.heard == [("score", 2, "pairs"), "end"]
+    model.score(PAIRS)
+    assert model.scored == 3
+
+
+def test_a_tokenizer_of_another_model_is_refused_whatever_the_texts(folders):
+    for pairs in (PAIRS, [("", "")]):
+        with pytest.raises(InputError) as caught:
+            encoder(folders["few words"]).score(pairs)
+        assert str(caught.value) == (
+            "model few words: its tokenizer knows 18 tokens, the network 10; they are not of one model"
+        )
+
+
+def test_a_network_may_have_vectors_to_spare(folders):
+    assert all(0 < score < 1 for score in encoder(folders["spare"]).score(PAIRS))
 
 
 def test_a_truncated_model_is_the_users_fault(folders, tmp_path):

@@ -141,6 +141,7 @@ BAD_LINES = {
     "NaN": ("q1 Q0 d1 1 nan t", "score 'nan' is not a finite number; mend the line"),
     "infinity": ("q1 Q0 d1 1 -inf t", "score '-inf' is not a finite number; mend the line"),
     "too large": ("q1 Q0 d1 1 1e999 t", "score '1e999' is not a finite number; mend the line"),
+    "underscore": ("q1 Q0 d1 1 1_0 t", "score '1_0' is not a finite number; mend the line"),
     "unknown document": ("q1 Q0 d9 1 3 t", "document 'd9' is not in the corpus; name a run over this corpus"),
     "twice": ("q1 Q0 d3 9 9 t", "document 'd3' stands twice for query 'q1'; keep one line"),
     "bad line of an unknown query": ("q9 Q0 d1 1 nan t", "score 'nan' is not a finite number; mend the line"),
