@@ -50,6 +50,9 @@ def ground():
     return Ground(Material(collection, kept(), seed=7), list(DOCUMENTS), synthetic=1, mined=2, encoder=None)
 
 
+NEED_AN_ENCODER = ("nearest", "dense")
+
+
 def chosen(name, ground):
     return ARMS[name].choose(ground)
 
@@ -57,7 +60,7 @@ def chosen(name, ground):
 def test_every_arm_serves_every_pair_with_as_many_negatives(ground):
     lengths = {"none": 0, "in_batch": 0, "synthetic": 1}
     for name in ARMS:
-        if name == "dense":
+        if name in NEED_AN_ENCODER:
             continue
         served = chosen(name, ground)
         assert set(served) == {(f"q{n}", f"p{n}") for n in range(8)}, name
@@ -66,7 +69,7 @@ def test_every_arm_serves_every_pair_with_as_many_negatives(ground):
 
 def test_no_arm_chooses_a_positive(ground):
     for name in ARMS:
-        if name != "dense":
+        if name not in NEED_AN_ENCODER:
             assert not [
                 n for (_, positive), negatives in chosen(name, ground).items() for n in negatives if n == positive
             ]
@@ -130,6 +133,18 @@ def test_dense_is_the_librarys_miner_over_the_real_documents(ground, root, fresh
         assert scores[1:] == sorted(scores[1:], reverse=True)
 
 
+def test_nearest_is_what_the_encoder_finds_unchecked(ground, root, fresh_cache):
+    recipe = load_recipe(root / "recipes" / "mined.yaml").recipe
+    model = BiEncoder(recipe.training.base.resolve(), 64, 8)
+    nearest = ARMS["nearest"].choose(replace(ground, encoder=model))
+    documents = model.encode([document.text for document in DOCUMENTS.values()], "document")
+    assert set(nearest) == set(ground.material.collection.pairs())
+    for (query_id, positive_id), negatives in nearest.items():
+        scores = dict(zip(DOCUMENTS, (documents @ model.encode([QUERIES[query_id]], "query")[0]).tolist(), strict=True))
+        others = sorted((doc_id for doc_id in DOCUMENTS if doc_id != positive_id), key=lambda d: (-scores[d], d))
+        assert list(negatives) == others[:3]
+
+
 def test_a_pair_with_too_few_is_not_served(ground):
     fewer = [v for v in ground.material.kept if v.doc_id not in ("m21", "m22", "m23")]
     poorer = Ground(Material(ground.material.collection, fewer, seed=7), ground.corpus, 1, 2, None)
@@ -140,8 +155,8 @@ def test_a_pair_with_too_few_is_not_served(ground):
 
 def test_an_arm_says_what_it_is():
     assert list(ARMS) == [
-        "none", "in_batch", "random", "bm25", "dense", "gated", "synthetic", "pooled", "hybrid", "count_matched",
-        "placebo",
+        "none", "in_batch", "random", "bm25", "nearest", "dense", "gated", "synthetic", "pooled", "hybrid",
+        "count_matched", "placebo",
     ]  # fmt: skip
     assert all(arm.what for arm in ARMS.values())
     assert [arm.name for arm in ARMS.values() if not arm.trains] == ["none"]
