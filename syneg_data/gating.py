@@ -28,7 +28,7 @@ from syneg_data.validation.gate import (
     settle,
 )
 from syneg_data.validation.review import Drawn, draw, estimate
-from syneg_data.validation.rules import Bar, Evidence, auc
+from syneg_data.validation.rules import Bar, Curve, Evidence, auc
 from syneg_data.validation.scoring import Panel, floor_sample, score_now
 
 logger = logging.getLogger(__name__)
@@ -83,9 +83,10 @@ def validate(
         restyled = _in_order(collection, [as_positive(gate.verdict(s, scores), gate) for s in positives])
         second = _second_opinions(matter, verdicts)
         opinions = {(row.query_id, row.doc_id or ""): row.score for row in second}
-        verdicts = [settle(verdict, matter.spec, opinions) for verdict in verdicts]
+        verdicts = [settle(verdict, matter.spec, opinions, gate) for verdict in verdicts]
         review, reviewed = _review(matter, verdicts)
-    key = fingerprint("validate", key, matter.spec)
+    digests = {role: model.digest for role, model in line.models.items() if role.startswith("validation")}
+    key = fingerprint("validate", key, matter.spec, digests)
     return Judged(verdicts, restyled, key, [*rows, *second, *reviewed], facts, review)
 
 
@@ -124,7 +125,10 @@ def _scores(
 
     if not stage.complete(len(matter.pending)):
         bench().prepare(line.progress)
-    rows = map_chunks("validate", "queries", stage, list(matter.pending), lambda ids: bench().rows(ids), line.progress)
+    rows = map_chunks(
+        "validate", "queries", stage, list(matter.pending), lambda ids: bench().rows(ids), line.progress,
+        lambda rows: not any(math.isnan(row.score) for row in rows),  # what failed now may go well another time
+    )  # fmt: skip
     line.count(stage)
     line.judged += sum(map(len, matter.pending.values())) if stage.computed else 0
     return rows, key
@@ -170,6 +174,12 @@ def _fit(
                 f"{matter.line.file.path}: validation.rerankers[{i}]: {reranker.name} does not tell known positives "
                 f"from random documents (AUC {random}; 0.5 is chance); it is no relevance model: choose another"
             )
+        if isinstance(bar, Curve) and bar.joint.slopes[0] <= 0:
+            raise InputError(
+                f"{matter.line.file.path}: validation.rerankers[{i}]: {reranker.name} does not put known positives above "
+                f"other documents (AUC {random} against random, {near} against mined ones), so no curve fits; choose "
+                "another, or a rule of kind relative"
+            )
         counts = {name: len(getattr(evidence, name)) for name in ("positives", "mined", "random")}
         facts["rerankers"].append(
             {"name": reranker.name, **counts, "auc_random": random, "auc_mined": near, "bar": bar.describe()}
@@ -196,7 +206,7 @@ def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
             panel.prepare(matter.line.progress)
             rows = panel.rows(list(sample))
             found.append(_called(rows, fit_rule(matter.spec, reranker, evidence_of(rows, matter.mined, True))))
-        same = sum(left == right for left, right in zip(*found, strict=True))
+        same = sum(left is not None and left == right for left, right in zip(*found, strict=True))
         agreement = round(same / len(found[0]), 4) if found[0] else 1.0
         used = agreement >= _AGREEING
         seen = {"candidates": len(found[0]), "agreement": agreement, "used": used}
@@ -207,14 +217,15 @@ def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
     return rerankers, facts
 
 
-def _called(rows: Sequence[Scored], bar: Bar) -> list[bool]:
-    """Which candidates one reranker alone calls false negatives."""
+def _called(rows: Sequence[Scored], bar: Bar) -> list[bool | None]:
+    """Which candidates one reranker alone calls false negatives; None where it has no score."""
     scores = Scores(rows)
-    return [
-        _over(bar, scores, row.reranker, row.query_id, row.doc_id, None) > 0
+    overs = [
+        _over(bar, scores, row.reranker, row.query_id, row.doc_id, None)
         for row in rows
         if row.role == "candidate" and row.doc_id is not None
     ]
+    return [over > 0 if math.isfinite(over) else None for over in overs]
 
 
 def _second_opinions(matter: _Matter, verdicts: Sequence[Verdict]) -> list[Scored]:

@@ -109,21 +109,47 @@ def refuse_cross_encoder(folder: Path) -> None:
         ValueError: the model in `folder` has a classification head, and no pooling was put in its place.
     """
     config, modules = folder / "config.json", folder / "modules.json"
-    named = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     parts = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
-    pooled = any(str(part.get("type", "")).endswith(".Pooling") for part in parts)
+    if not isinstance(settings, dict) or not isinstance(parts, list):
+        raise ValueError("config.json or modules.json is not what a model's is")
+    named = settings.get("architectures")
+    kinds = [str(part.get("type", "")) for part in parts if isinstance(part, dict)]
+    if any(kind.endswith(".Router") for kind in kinds):
+        raise ValueError("it routes texts to several networks, which is not supported here")
+    pooled = any(kind.endswith(".Pooling") for kind in kinds)
     if not pooled and any(name.endswith("ForSequenceClassification") for name in named or ()):
         raise ValueError(f"it is a {(named or [''])[0]}, a cross-encoder or classifier, not a bi-encoder")
 
 
+_TOKENIZERS = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+
+
+def refuse_without_tokenizer(folder: Path) -> None:
+    """Refuse a folder without a tokenizer's files: transformers would make one up that knows no word.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not any(path.name in _TOKENIZERS for path in folder.rglob("*")):
+        raise ValueError("it has no tokenizer (tokenizer.json or vocab.txt)")
+
+
 @contextlib.contextmanager
 def naming(label: str) -> Iterator[None]:
-    """Turn a model's failure on texts into an InputError that names it; being out of memory is no such failure."""
+    """Turn a model's failure on texts into an InputError that names it, or into a MemoryError if it is that."""
     try:
         yield
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
         if _starved(error):
-            raise
+            raise MemoryError(str(error)) from error
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"model {label}: fails on the texts ({first}); choose another model") from error
 
@@ -145,11 +171,11 @@ def halving(label: str, size: int, unit: str, work: Callable[[int], T], least: i
         try:
             with naming(label):
                 return work(size), size
-        except (MemoryError, RuntimeError) as error:
+        except MemoryError as error:
             if size <= least:
                 raise InputError(
                     f"model {label}: memory is too small for a single text; lower max_length, or choose a smaller model"
-                ) from error
+                ) from error.__cause__ or error
             size = max(least, size // 2)
             logger.warning("model %s: out of memory, on with batches of %d %s", label, size, unit)
 
@@ -158,7 +184,7 @@ def _starved(error: Exception) -> bool:
     """Whether an error says that memory ran out."""
     import torch
 
-    words = ("allocate memory", "out of memory", "failed to allocate", "bad allocation", "bad_alloc")
+    words = ("allocate memory", "alloc_failed", "out of memory", "failed to allocate", "bad allocation", "bad_alloc")
     return isinstance(error, torch.OutOfMemoryError) or any(word in str(error).lower() for word in words)
 
 

@@ -198,6 +198,8 @@ def _say(details: ErrorDetails, loc: tuple[str | int, ...], spec: type[Spec] | N
     if kind == "string_pattern_mismatch":
         return f"{_shown(details['input'])} does not match {context['pattern']}; choose another"
     message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if kind == "value_error":
+        return message
     if kind.endswith(("_type", "_parsing", "_error")) or "Input should be" in details["msg"]:
         return f"must be {message}, not {_shown(details['input'])}; change the value"
     return message

@@ -63,10 +63,17 @@ def rethreshold(folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
     spec = _changed(release, changes)
     stored = scores_of(release)
     before = verdicts_of(release)
+    asked = {row.reranker for row in stored if row.role == "positive"}
+    for reranker in (spec.rerankers[i] for i in spec.panel()):
+        if reranker.name not in asked:
+            raise InputError(
+                f"{release.label}: {reranker.name} judged only what was ambiguous in this build; change the recipe and "
+                "build it to have it judge everything"
+            )
     gate, fitted = _gate(spec, before, stored)
     scores = Scores(row for row in stored if row.role != "reviewed")
     second = _second_scores(spec, stored)
-    after = [settle(_judged(verdict, gate, scores), spec, second) for verdict in before]
+    after = [settle(_judged(verdict, gate, scores), spec, second, gate) for verdict in before]
     restyled = [as_positive(_judged(v, gate, scores), gate) for v in verdicts_of(release, ["restyle"])]
     moved = Counter(
         (_fate(old), _fate(new), source_of(old))

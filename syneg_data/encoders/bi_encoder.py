@@ -18,6 +18,7 @@ from syneg_data.loading import (
     quiet_loading,
     refuse_cross_encoder,
     refuse_missing,
+    refuse_without_tokenizer,
 )
 from syneg_data.references import Resolved
 from syneg_data.spec import Spec
@@ -163,6 +164,8 @@ class BiEncoder:
                 "max_length": self._max_length,
                 "dtype": self._dtype,
             }
+            if self._dtype != "float32":
+                space["unit"] = True  # vectors of an earlier version were not quite
             if role in self._prompts:
                 space["prompt"] = self._prompts[role]
             self._stores[role] = VectorStore(space)
@@ -175,6 +178,7 @@ class BiEncoder:
 
                 logger.info("loading bi-encoder %s", self.label)
                 refuse_cross_encoder(self._resolved.path)
+                refuse_without_tokenizer(self._resolved.path)
                 self._model = SentenceTransformer(
                     str(self._resolved.path),
                     device=device(),

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from syneg_data.durable import cache_root, exclusive, replacing, sha256_file
 from syneg_data.errors import InputError
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, limit_length, quiet_loading, refuse_missing
+from syneg_data.loading import (
+    SAFE,
+    SAFE_WEIGHTS,
+    device,
+    limit_length,
+    quiet_loading,
+    refuse_missing,
+    refuse_without_tokenizer,
+)
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 
@@ -73,6 +81,7 @@ def _load(model: Resolved, max_length: int, dtype: Number) -> Any:  # noqa: ANN4
         from sentence_transformers import CrossEncoder as Model
 
         logger.info("loading cross-encoder %s", model.label)
+        refuse_without_tokenizer(model.path)
         loaded = Model(str(model.path), device=device(), model_kwargs={"dtype": dtype, **SAFE_WEIGHTS}, **SAFE)
         refuse_missing(loaded[0].model, model.path)
         limit_length(loaded, max_length)
@@ -153,6 +162,8 @@ def _as_runtime_errors() -> Iterator[None]:
     """Errors of ONNX Runtime, which are of no type that anybody expects, as RuntimeError."""
     try:
         yield
+    except MemoryError:
+        raise
     except Exception as error:
         raise RuntimeError(str(error)) from error
 

@@ -80,8 +80,9 @@ def query_tables(collection: Collection, written: Sequence[tuple[str, str, int]]
     import pyarrow as pa
 
     string = pa.string()
-    judged = [(q, d, grade) for q in collection.queries for d, grade in sorted(collection.qrels[q].items())]
-    judged += written
+    anew = {(query_id, doc_id) for query_id, doc_id, _ in written}  # a document judged irrelevant may be relabelled
+    known = [(q, d, grade) for q in collection.queries for d, grade in sorted(collection.qrels[q].items())]
+    judged = [*(row for row in known if row[:2] not in anew), *written]
     return {
         "queries": _table(
             {"_id": (string, list(collection.queries)), "text": (string, list(collection.queries.values()))}

@@ -85,12 +85,14 @@ class Gate:
             return _row(subject, None, None, (), "failed", "floor_not_finite")
         decisive, over, doubt = self._decide(found) if self.joint is None else self._decide_jointly(subject, scores)
         result = (decisive.relevance, decisive.positive_relevance, tuple(found))
+        if not math.isfinite(over):
+            return _row(subject, None, None, (), "failed", "score_not_finite")
         if over > 0:
             return _row(subject, *result, "false_negative", "above_threshold")
-        if doubt > 0:
-            return _row(subject, *result, "ambiguous", "near_threshold")
         if scores.of(self.cheapest, query_id, subject.doc_id) <= floor:
             return _row(subject, *result, "too_easy", "within_random")
+        if doubt > 0:
+            return _row(subject, *result, "ambiguous", "near_threshold")
         return _row(subject, *result, "keep", "")
 
     def is_relevant(self, verdict: Verdict) -> bool:
@@ -100,7 +102,7 @@ class Gate:
             if relevance is None or reference is None:
                 return False
             return _rounded(relevance - self.joint.threshold(reference)) > 0
-        return all(self._over(score) > 0 for score in verdict.scores)
+        return bool(verdict.scores) and all(self._over(score) > 0 for score in verdict.scores)
 
     def _decide_jointly(self, subject: Subject, scores: Scores) -> tuple[Score, float, float]:
         """As `_decide`, by the curve over all scores; the reference is the lowest positive."""
@@ -215,13 +217,15 @@ def as_positive(verdict: Verdict, gate: Gate) -> Verdict:
     return replace(verdict, verdict="too_easy", reason="less_relevant")
 
 
-def settle(verdict: Verdict, spec: Validation, second: Mapping[tuple[str, str], float]) -> Verdict:
+def settle(verdict: Verdict, spec: Validation, second: Mapping[tuple[str, str], float], gate: Gate) -> Verdict:
     """What becomes of an ambiguous candidate and of a false negative, as the recipe has it.
 
     Args:
         verdict: from the gate.
         spec: the validation section.
         second: (query_id, doc_id) -> the llm reranker's score, of those that it was asked about.
+        gate: says which false negatives are relevant to every reranker; only those may become positives, and those that
+            the llm reranker finds relevant.
     """
     if verdict.verdict == "ambiguous":
         if spec.ambiguous == "keep":
@@ -234,7 +238,8 @@ def settle(verdict: Verdict, spec: Validation, second: Mapping[tuple[str, str], 
         if score <= 0.5:
             return replace(verdict, verdict="keep")
         verdict = replace(verdict, verdict="false_negative", reason="llm_relevant")
-    if verdict.verdict == "false_negative" and spec.false_negative == "relabel":
+    certain = verdict.scores and (verdict.reason == "llm_relevant" or gate.is_relevant(verdict))
+    if verdict.verdict == "false_negative" and spec.false_negative == "relabel" and certain:
         return replace(verdict, reason="relabelled")
     return verdict
 

@@ -66,15 +66,19 @@ class LlmJudge:
         self._engine = StoredEngine(
             spec.engine.identity(model.digest if model else None), lambda: spec.engine.open(model), spec.max_tokens
         )
+        # Replies that cannot be stored (cut off by a filter, say) are asked for once in a run, not for every use.
+        self._seen: dict[tuple[str, str], _Reply | None] = {}
 
     def prepare(self, pairs: Sequence[tuple[str, str]], progress: Progress) -> None:
         """Have every reply in the store."""
         distinct = list(dict.fromkeys(pairs))
         progress.start("judge", len(distinct), "pairs")
-        for start in range(0, len(distinct), _BATCH):
-            self._replies(distinct[start : start + _BATCH])
-            progress.advance(min(_BATCH, len(distinct) - start))
-        progress.finish()
+        try:
+            for start in range(0, len(distinct), _BATCH):
+                self._replies(distinct[start : start + _BATCH])
+                progress.advance(min(_BATCH, len(distinct) - start))
+        finally:
+            progress.finish()
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """1 for answers, 0.5 for related, 0 for unrelated; NaN where the reply is none."""
@@ -85,11 +89,13 @@ class LlmJudge:
         return ["" if reply is None else reply.reason for reply in self._replies(pairs)]
 
     def _replies(self, pairs: Sequence[tuple[str, str]]) -> list[_Reply | None]:
-        completions = self._engine.complete([self._request(*pair) for pair in pairs])
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._seen]
+        completions = self._engine.complete([self._request(*pair) for pair in new])
         for completion in completions:
             if completion.finish == "unavailable":
                 raise UnavailableError(f"reranker {self._spec.name}: {completion.detail}; the same command resumes")
-        return [_parsed(completion) for completion in completions]
+        self._seen |= {pair: _parsed(completion) for pair, completion in zip(new, completions, strict=True)}
+        return [self._seen[pair] for pair in pairs]
 
     def _request(self, query: str, text: str) -> Request:
         """The likeliest tokens are taken, so a verdict depends on the texts alone."""

@@ -173,7 +173,9 @@ class Calibrated(Spec):
         """
         parts = [[(score,) for score in part] for part in (evidence.positives, evidence.mined, evidence.random)]
         joint = self.fit_joint(parts, (evidence.bounded,))
-        return self.otherwise.fit(evidence) if joint is None else Curve(joint)
+        if joint is None:
+            return self.otherwise.model_copy(update={"doubt": self.otherwise.doubt or self.doubt}).fit(evidence)
+        return Curve(joint)
 
     def fit_joint(self, parts: Sequence[Sequence[tuple[float, ...]]], bounded: tuple[bool, ...]) -> "Joint | None":
         """One logistic curve over the scores of several rerankers; None where known scores are too few.
@@ -191,7 +193,7 @@ class Calibrated(Spec):
             slopes, intercept = fit_logistic([[_features(row, bounded, used) for row in part] for part in parts])
             lowest = min(range(len(used)), key=slopes.__getitem__)
             if slopes[lowest] >= 0 or len(used) == 1:
-                break
+                break  # one alone with a negative slope is refused by whoever asked for the fit
             del used[lowest]
         all_slopes = tuple(slopes[used.index(i)] if i in used else 0.0 for i in range(len(bounded)))
         plain = Joint(all_slopes, intercept, bounded, self.maximum, self.doubt)

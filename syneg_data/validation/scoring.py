@@ -15,7 +15,7 @@ from syneg_data.validation.rerankers import Judge
 
 PERCENTILE = 0.95
 # Random documents that rules are fitted on, over all queries, which each reranker has to score; and for a dear one.
-_RANDOM_PAIRS, _SCARCE_PAIRS = 500, 100
+_RANDOM_PAIRS, _SCARCE_PAIRS = 500, 150
 
 Texts = list[tuple[str, str]]
 
@@ -95,7 +95,7 @@ class Panel:
         """The 95th percentile (nearest rank) of the random documents that are not the query's positives."""
         positives = set(self.collection.positives(query_id))
         values = sorted(scores[query_id, doc_id] for doc_id in self.floor_ids if doc_id not in positives)
-        if any(math.isnan(value) for value in values):
+        if not all(map(math.isfinite, values)):
             return math.nan
         return values[math.ceil(PERCENTILE * len(values)) - 1] if values else -math.inf
 
