@@ -176,9 +176,9 @@ def _fit(
             )
         if isinstance(bar, Curve) and bar.joint.slopes[0] <= 0:
             raise InputError(
-                f"{matter.line.file.path}: validation.rerankers[{i}]: {reranker.name} does not put known positives above "
-                f"other documents (AUC {random} against random, {near} against mined ones), so no curve fits; choose "
-                "another, or a rule of kind relative"
+                f"{matter.line.file.path}: validation.rerankers[{i}]: {reranker.name} does not put known positives "
+                f"above other documents (AUC {random} against random, {near} against mined ones), so no curve fits; "
+                "choose another, or a rule of kind relative"
             )
         counts = {name: len(getattr(evidence, name)) for name in ("positives", "mined", "random")}
         facts["rerankers"].append(

@@ -123,13 +123,8 @@ def refuse_cross_encoder(folder: Path) -> None:
 
 
 _TOKENIZERS = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
+    "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
 
 
 def refuse_without_tokenizer(folder: Path) -> None:

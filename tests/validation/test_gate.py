@@ -462,9 +462,12 @@ def test_a_written_positive_without_a_sound_score_is_never_kept():
 
 
 def settled(verdict, reason, score=None, **options):
-    before = Verdict("q", None, "cand", "mined", SOURCES, 0.7, 0.8, (Score("r0", 0.7, 0.8),), verdict, reason)
+    relevance = 0.9 if verdict == "false_negative" else 0.7
+    scores = (Score("r0", relevance, 0.8),)
+    before = Verdict("q", None, "cand", "mined", SOURCES, relevance, 0.8, scores, verdict, reason)
     second = {("q", "somebody"): 1.0} | ({} if score is None else {("q", "cand"): score})
-    after = settle(before, gate_of(**options).spec, second)
+    gate = gate_of(**options)
+    after = settle(before, gate.spec, second, gate)
     assert after == replace(before, verdict=after.verdict, reason=after.reason), "nothing else changes"
     return after.verdict, after.reason
 
@@ -580,3 +583,16 @@ def test_a_joint_curve_is_fitted_to_documents_that_all_have_scored():
     assert fit_joint(spec, {"r0": False}, both, mined) is None  # one alone has its own curve
     for agree in ("any", "all", "mean"):
         assert fit_joint(spec.model_copy(update={"agree": agree}), bounded, both, mined) is None
+
+
+def test_only_what_every_reranker_finds_relevant_becomes_a_positive():
+    gate = gate_of(2, agree="any", false_negative="relabel")
+
+    def relabelled(*scores, reason="above_threshold"):
+        found = tuple(Score(f"r{i}", score, 0.8) for i, score in enumerate(scores))
+        before = Verdict("q", None, "cand", "mined", SOURCES, 0.9, 0.8, found, "false_negative", reason)
+        return settle(before, gate.spec, {}, gate).reason
+
+    assert relabelled(0.9, 0.8) == "relabelled"
+    assert relabelled(0.9, 0.5) == "above_threshold"
+    assert relabelled(reason="critique_answers") == "critique_answers"  # nobody has scored it

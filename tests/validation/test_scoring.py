@@ -14,7 +14,7 @@ from tests.validation.world import corpus
 
 NAN, INF = float("nan"), float("inf")
 # How many pairs of a query and a random document rules are fitted on, over all queries; and of a dear reranker's.
-RANDOM, SCARCE = 500, 100
+RANDOM, SCARCE = 500, 150
 
 
 class Counting:
