@@ -128,7 +128,7 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
     guide = reference.resolve() if reference is not None else None
     whole, ground, probes = _ground(line, collection)
     negatives = {arm.name: arm.choose(ground) for arm in _allowed(file, names, ground, spec)}
-    trained = [pair for pair in collection.pairs() if all(pair in chosen for chosen in negatives.values())]
+    trained = [pair for pair in whole.pairs() if all(pair in chosen for chosen in negatives.values())]
     if len(trained) < 2:
         counts = ", ".join(f"{name} {len(chosen)}" for name, chosen in negatives.items())
         raise InputError(
@@ -192,7 +192,8 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
         written = generate(line, collection, candidates, mine_key)
         judged = validate(line, collection, candidates, written, mine_key)
     kept = judged.kept()
-    whole = collection.with_documents(written.documents())
+    relabelled = [(verdict.query_id, verdict.doc_id) for verdict in judged.relabelled()]
+    whole = collection.with_documents(written.documents()).with_positives(relabelled)
     mixing = recipe.mixing
     synthetic = mixing.synthetic if mixing.kind == "hybrid" else 0
     encoder = _encoder(line)
