@@ -412,7 +412,7 @@ def _rows(pool: Pool, ours: Sequence[Point], peers: Sequence[Point]) -> list[Row
     """Misses at equal losses: our default gate with both rerankers, beside the peer's best of all its settings."""
     found = f"{len(pool.planted)} of {pool.hidden} hidden answers and {len(pool.true):,} true negatives"
     what = f"planted: {found} in the pool"
-    default = [point for point in ours if point.setting.startswith(DEFAULT)]
+    default = [point for point in ours if point.setting.startswith(f"{DEFAULT}, above")]
     rows = []
     for name in dict.fromkeys(point.by for point in peers):
         settings = [point for point in peers if point.by == name]
