@@ -76,8 +76,11 @@ def validate(
         rows, key = _scores(matter, panel, cheapest, [mine_key, written.key, digest_of(written)])
         bars = _fit(matter, panel, rows, facts)
         joint = fit_joint(matter.spec, {r.name: r.bounded for r in panel.values()}, rows, matter.mined)
+        facts["agree"] = matter.spec.agreement()
         if joint is not None:
             facts["joint"] = joint.describe(list(bars))
+        elif facts["agree"] == "joint" and len(bars) > 1:
+            facts["agree"] = "any"  # known scores are too few for one curve
         gate, scores = Gate(matter.spec, bars, cheapest, joint), Scores(rows)
         verdicts = _in_order(collection, [gate.verdict(subject, scores) for subject in negatives])
         restyled = _in_order(collection, [as_positive(gate.verdict(s, scores), gate) for s in positives])
@@ -205,7 +208,8 @@ def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
             panel = Panel({reranker.name: judge}, "", matter.whole, sample, matter.floor_ids)
             panel.prepare(matter.line.progress)
             rows = panel.rows(list(sample))
-            found.append(_called(rows, fit_rule(matter.spec, reranker, evidence_of(rows, matter.mined, True))))
+            evidence = evidence_of(rows, matter.mined, reranker.bounded)
+            found.append(_called(rows, fit_rule(matter.spec, reranker, evidence)))
         same = sum(left is not None and left == right for left, right in zip(*found, strict=True))
         agreement = round(same / len(found[0]), 4) if found[0] else 1.0
         used = agreement >= _AGREEING

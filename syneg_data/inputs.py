@@ -34,6 +34,8 @@ def resolve_models(file: RecipeFile, steps: Sequence[str]) -> dict[str, Resolved
     miners = {model.digest: role for role, model in models.items() if role.startswith("mining")}
     for i, reranker in enumerate(recipe.validation.rerankers):
         role = f"validation.rerankers[{i}]"
+        if reranker.kind == "llm":  # a language model mines nothing
+            continue
         if role in models and models[role].digest in miners and not reranker.allow_same_model:
             raise InputError(
                 f"{file.path}: {role}.model: the same model as {miners[models[role].digest]}; a model cannot check "

@@ -13,7 +13,7 @@ from syneg_data.lines import cell, fail, numbered_lines, shown
 from syneg_data.publishing.judgements import judged_collection, verdicts_of
 from syneg_data.publishing.release import Release, open_release
 from syneg_data.records import Verdict
-from syneg_data.report.story import draft_of, written_texts
+from syneg_data.report.story import written_texts
 from syneg_data.validation.review import Drawn, draw, estimate, source_of
 
 COLUMNS = ("query_id", "doc_id", "query", "positive", "document", "relevant")
@@ -63,9 +63,8 @@ def _rows(release: Release, verdicts: list[Verdict], drawn: list[Drawn]) -> Iter
     for row in drawn:
         text = texts.get(row.doc_id)
         if text is None:
-            hit = sources[row.query_id, row.doc_id]
-            draft = draft_of({"sources": [{"source": hit.source, "rank": hit.rank}]})
-            text = written[row.query_id, str(row.positive_id), *draft]
+            hit = sources[row.query_id, row.doc_id]  # of a draft: its strategy, and its slot counted from 1
+            text = written[row.query_id, str(row.positive_id), hit.source, hit.rank - 1]
         positive = row.positive_id or collection.positives(row.query_id)[0]
         yield {
             "query_id": row.query_id,

@@ -29,7 +29,7 @@ def query_story(folder: Path, query_id: str) -> dict[str, Any]:
     written = written_texts(generations)
     candidates = _rows(folder, "candidates", query_id)
     for row in candidates:
-        row["text"] = texts.get(row["doc_id"]) or written.get((query_id, row["positive_id"], *draft_of(row)), "")
+        row["text"] = texts.get(row["doc_id"]) or written.get((query_id, row["positive_id"], *_draft_of(row)), "")
     judged = [row for row in _rows(folder, "qrels") if row["query-id"] == query_id and row["score"] > 0]
     return {
         "query_id": query_id,
@@ -53,7 +53,7 @@ def written_texts(generations: Iterable[dict[str, Any]]) -> dict[tuple[str, str,
     return written
 
 
-def draft_of(row: dict[str, Any]) -> tuple[str, int]:
+def _draft_of(row: dict[str, Any]) -> tuple[str, int]:
     """Strategy and slot of a synthetic candidate; its one source is its strategy, its rank the slot counted from 1."""
     hit = row["sources"][0]
     return hit["source"], hit["rank"] - 1

@@ -43,7 +43,6 @@ class LlmReranker(Spec):
     engine: Engine = Field(description="what runs the model")
     words: int = Field(200, ge=20, description="words of a document that it reads")
     max_tokens: int = Field(96, ge=48, description="bound of its reply")
-    allow_same_model: bool = Field(False, description="of no effect: a language model mines nothing")
     cost: ClassVar[int] = 1000
     bounded: ClassVar[bool] = True
     absolute: ClassVar[float | None] = 0.5

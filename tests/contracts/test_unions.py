@@ -107,7 +107,6 @@ EXAMPLES = {
             "engine": {**ENGINE, "revision": "2025-01-02"},
             "words": 100,
             "max_tokens": 128,
-            "allow_same_model": True,
         },
     ),
     ("validation.rule", "calibrated"): (
