@@ -32,7 +32,7 @@ def changes_of(*, rule: str | None, **choices: str | None) -> dict[str, Any]:
         choices: agree, ambiguous, false_negative.
 
     Raises:
-        InputError: one is nothing that a recipe could say.
+        InputError: none is given, or one is nothing that a recipe could say.
     """
     changes: dict[str, Any] = {}
     if rule is not None:
@@ -42,6 +42,8 @@ def changes_of(*, rule: str | None, **choices: str | None) -> dict[str, Any]:
         if value is not None:
             label = f"--{name.replace('_', '-')}"
             changes[name] = part(label, value, Validation.model_fields[name].annotation)
+    if not changes:
+        raise InputError("nothing to change; say --rule, --agree, --ambiguous or --false-negative")
     return changes
 
 
