@@ -180,7 +180,7 @@ def test_a_context_beyond_the_models_is_refused(engine, spec, model):
 @pytest.mark.vllm
 def test_a_model_without_a_chat_template_is_refused(engine, spec, root):
     recipe = yaml.safe_load((root / "recipes" / "quickstart.yaml").read_text())
-    encoder = recipe["validation"]["rerankers"][0]["model"]
+    encoder = recipe["training"]["base"]
     from syneg_data.references import PackageModel
 
     folder = PackageModel.model_validate(encoder).resolve().path
