@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks.cases import planted
+from benchmarks.cases import choice, planted
 from benchmarks.results import Row
 
-CASES: dict[str, Callable[[bool], list[Row]]] = {"planted": planted.run}
+CASES: dict[str, Callable[[bool], list[Row]]] = {"planted": planted.run, "choice": choice.run}

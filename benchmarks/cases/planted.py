@@ -3,8 +3,8 @@
 MedQuAD's documents answer one type of question about one disease. Where a question has several answers, all but one of
 them are hidden: the gate sees them as candidates, and we know that they are false negatives. Documents about the same
 disease that answer another type of question are known true negatives, and hard ones. The pool is the 50 documents that
-are nearest to each test question by all-MiniLM-L6-v2, the same for both; diseases of the test split are in no training
-split, of which the cross-encoder has seen the rest.
+are nearest to each test question by all-MiniLM-L6-v2, the same for both; diseases of the test and dev splits are not
+in the training split, of which the cross-encoder has seen the rest.
 """
 
 import contextlib
@@ -82,8 +82,8 @@ class Point:
 
 def run(quick: bool) -> list[Row]:
     """Misses at equal losses, and every setting's figures in a CSV file and a plot beside the results."""
-    pool, cosines, vectors = make_pool(_medquad(), quick)
-    scores = {"bi-encoder": cosines, "cross-encoder": _cross_scores(pool, cosines)}
+    pool, cosines, vectors = make_pool(medquad(), "test", quick)
+    scores = {"bi-encoder": cosines, "cross-encoder": cross_scores(pool, cosines)}
     ours = our_points(pool, scores)
     peers = peer_points(pool, vectors, scores["cross-encoder"])
     if not quick:
@@ -91,7 +91,8 @@ def run(quick: bool) -> list[Row]:
     return _rows(pool, ours, peers)
 
 
-def _medquad() -> Path:
+def medquad() -> Path:
+    """The folder with the data, or why there is none."""
     folder = Path(os.environ.get(_FOLDER, ""))
     if not os.environ.get(_FOLDER) or not (folder / "qrels" / "test.tsv").is_file():
         raise Skipped(f"set {_FOLDER} to a folder with MedQuAD in the BEIR layout, its documents with metadata.qtype")
@@ -100,7 +101,9 @@ def _medquad() -> Path:
     return folder
 
 
-def make_pool(folder: Path, quick: bool) -> tuple[Pool, dict[Pair, float], dict[str, "NDArray[np.float32]"]]:
+def make_pool(
+    folder: Path, split: str, quick: bool
+) -> tuple[Pool, dict[Pair, float], dict[str, "NDArray[np.float32]"]]:
     """The pool, the cosine of every pair that a rule of ours needs, and the vector of every text."""
     from syneg_data.encoders.bi_encoder import BiEncoder
     from syneg_data.encoders.nearest import nearest
@@ -108,7 +111,7 @@ def make_pool(folder: Path, quick: bool) -> tuple[Pool, dict[Pair, float], dict[
     from syneg_data.ranking import TieRanks
     from syneg_data.sources import Beir
 
-    source = {"kind": "beir", "path": str(folder), "split": "test", "license": "cc-by-4.0"}
+    source = {"kind": "beir", "path": str(folder), "split": split, "license": "cc-by-4.0"}
     whole = Beir.model_validate(source).load(_SEED)
     if quick:
         several = [query_id for query_id in whole.queries if len(whole.positives(query_id)) > 1]
@@ -188,7 +191,7 @@ def _random_documents(known: Collection, doc_ids: Sequence[str], query_id: str) 
     return [doc_id for doc_id in drawn if doc_id not in known.qrels[query_id]]
 
 
-def _cross_scores(pool: Pool, cosines: Mapping[Pair, float]) -> dict[Pair, float]:
+def cross_scores(pool: Pool, cosines: Mapping[Pair, float]) -> dict[Pair, float]:
     """The shipped cross-encoder's scores of the pairs that have a cosine."""
     from syneg_data.encoders.cross_encoder import CrossEncoder
     from syneg_data.references import PathModel
@@ -208,25 +211,25 @@ def our_points(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> list[P
         evidence = _evidence(pool, known, bounded=name == "cross-encoder")
         bars[name] = Calibrated(kind="calibrated", least=20).fit(evidence)
         relative = Relative(kind="relative").fit(evidence)
-        points += _sweep(pool, f"relative, {name}", {pair: _relative(pool, known, relative, pair) for pair in known})
-        points += _sweep(pool, f"absolute, {name}", known)
+        points += sweep(pool, f"relative, {name}", {pair: _relative(pool, known, relative, pair) for pair in known})
+        points += sweep(pool, f"absolute, {name}", known)
         level = Percentile(kind="percentile").fit(evidence).threshold(0.0)
-        points.append(_point(pool, "ours", f"percentile 5, {name}", known, level))
-    joint = _joint(pool, scores)
-    both = {pair: _over(pool, joint, scores, pair) for pair in pool.pairs()}
-    points += _sweep(pool, DEFAULT, both)
-    points.append(_point(pool, "ours, as it comes", DEFAULT, both, 0.0))
-    upright = {pair: _over(pool, replace(joint, lean=0.0), scores, pair) for pair in pool.pairs()}
-    points += _sweep(pool, "calibrated, both, joint, lean 0", upright)
+        points.append(at_threshold(pool, "ours", f"percentile 5, {name}", known, level))
+    joint = fit_joint(pool, scores)
+    both = {pair: over(pool, joint, scores, pair) for pair in pool.pairs()}
+    points += sweep(pool, DEFAULT, both)
+    points.append(at_threshold(pool, "ours, as it comes", DEFAULT, both, 0.0))
+    upright = {pair: over(pool, replace(joint, lean=0.0), scores, pair) for pair in pool.pairs()}
+    points += sweep(pool, "calibrated, both, joint, lean 0", upright)
     for agree, joined in (("any", max), ("all", min), ("mean", lambda values: sum(values) / len(values))):
         both = {
             pair: joined([bar.relevance(scores[name][pair]) for name, bar in bars.items()]) for pair in pool.pairs()
         }
-        points += _sweep(pool, f"calibrated, both, {agree}", both)
+        points += sweep(pool, f"calibrated, both, {agree}", both)
     return points
 
 
-def _joint(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> Joint:
+def fit_joint(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> Joint:
     """The curve over both rerankers that a build would fit."""
     mined = {(q, d) for q, ranked in pool.candidates.items() for d, _ in ranked}
     positives = {(q, d) for q in pool.collection.queries for d in pool.collection.positives(q)}
@@ -240,7 +243,7 @@ def _joint(pool: Pool, scores: Mapping[str, Mapping[Pair, float]]) -> Joint:
     return joint
 
 
-def _over(pool: Pool, joint: Joint, scores: Mapping[str, Mapping[Pair, float]], pair: Pair) -> float:
+def over(pool: Pool, joint: Joint, scores: Mapping[str, Mapping[Pair, float]], pair: Pair) -> float:
     """How far above its query's threshold a candidate is, in log-odds."""
 
     def relevance(doc_id: str) -> float:
@@ -270,18 +273,19 @@ def _evidence(pool: Pool, known: Mapping[Pair, float], bounded: bool) -> Evidenc
     )
 
 
-def _sweep(pool: Pool, setting: str, measure: Mapping[Pair, float]) -> list[Point]:
+def sweep(pool: Pool, setting: str, measure: Mapping[Pair, float]) -> list[Point]:
     """A rule at thresholds that lose from 1 to 50 % of the true negatives."""
     values = sorted((measure[pair] for pair in pool.true), reverse=True)
     points = []
     for i in range(_TRIALS):
         share = 0.01 * (50 ** (i / (_TRIALS - 1)))
         threshold = values[min(len(values) - 1, math.floor(share * len(values)))]
-        points.append(_point(pool, "ours", f"{setting}, above {threshold:.4f}", measure, threshold))
+        points.append(at_threshold(pool, "ours", f"{setting}, above {threshold:.4f}", measure, threshold))
     return points
 
 
-def _point(pool: Pool, by: str, setting: str, measure: Mapping[Pair, float], threshold: float) -> Point:
+def at_threshold(pool: Pool, by: str, setting: str, measure: Mapping[Pair, float], threshold: float) -> Point:
+    """What is refused above a threshold."""
     return _measured(pool, by, setting, frozenset(pair for pair in pool.pairs() if measure[pair] > threshold))
 
 
