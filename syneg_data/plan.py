@@ -9,6 +9,8 @@ from syneg_data.generation.drafts import attempt_tokens, first_messages, pairs_o
 from syneg_data.inputs import resolve_models
 from syneg_data.pipeline import UNTIL
 from syneg_data.recipe import RecipeFile
+from syneg_data.validation import Validation
+from syneg_data.validation.scoring import SCARCE_PAIRS
 
 
 def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
@@ -52,10 +54,26 @@ def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
             plan["prompt"] = prompts.pop(jobs[0][0].strategy.name)
             if prompts:
                 plan["prompts of the other strategies"] = prompts
-    plan["most candidates judged"] = len(collection.queries) * sum(miner.depth for miner in recipe.mining) + plan.get(
-        "drafts", 0
-    )
+    mined = len(collection.queries) * sum(miner.depth for miner in recipe.mining)
+    plan["most candidates judged"] = mined + plan.get("drafts", 0)
+    asked = most_verdicts(recipe.validation, len(collection.queries), len(pairs), plan["most candidates judged"])
+    if asked:
+        plan["most pairs put to a language model"] = asked
     return plan
+
+
+def most_verdicts(spec: Validation, queries: int, positives: int, candidates: int) -> int:
+    """Pairs that rerankers of kind llm judge if no guard refuses a candidate and every one of them is ambiguous."""
+    known = positives + SCARCE_PAIRS  # what their figures in the report rest on
+    panel = [spec.rerankers[i].kind == "llm" for i in spec.panel()]
+    most = sum(panel) * (candidates + known)
+    if all(panel):  # nobody cheaper is there to judge what is too easy
+        most += queries * spec.floor.sample
+    if spec.second() is not None:
+        most += candidates
+    if spec.review is not None and spec.review.reranker.kind == "llm":
+        most += min(spec.review.sample, candidates) + known
+    return most
 
 
 def most_tokens(spec: Generation, requests: int, drafts: int) -> int:

@@ -1,10 +1,13 @@
 """What a build would cost at most, worked out by hand."""
 
+import json
+
 import pytest
 
 from syneg_data.generation import Critique
 from syneg_data.generation.strategies import Graded
-from syneg_data.plan import most_tokens
+from syneg_data.plan import most_tokens, most_verdicts
+from syneg_data.validation import Validation
 from tests.generation.world import section
 
 
@@ -24,3 +27,28 @@ from tests.generation.world import section
 def test_the_most_that_can_be_written(options, reflection, expected):
     """Ten requests for four passages each."""
     assert most_tokens(section(Graded(kind="graded"), reflection=reflection, **options), 10, 40) == expected
+
+
+LLM = {
+    "kind": "llm",
+    "engine": {"kind": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m", "structured_output": "json_schema"},
+}
+COSINE = {"kind": "bi_encoder", "model": {"kind": "hub", "id": "some/encoder", "revision": "v1"}}
+DOUBT = {"kind": "calibrated", "doubt": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"rerankers": [COSINE]}, 0),
+        ({"rerankers": [COSINE, LLM]}, 1000 + 15 + 150),
+        ({"rerankers": [LLM], "floor": {"sample": 30}}, 1000 + 15 + 150 + 10 * 30),
+        ({"rerankers": [COSINE, LLM], "rule": DOUBT, "ambiguous": "llm"}, 1000),
+        ({"rerankers": [COSINE], "review": {"reranker": LLM, "sample": 200}}, 200 + 15 + 150),
+        ({"rerankers": [COSINE], "review": {"reranker": COSINE | {"name": "other"}}}, 0),
+    ],
+)
+def test_the_most_that_a_language_model_judges(section, expected):
+    """Of 1,000 candidates of ten queries with fifteen positives; random documents beside them."""
+    spec = Validation.model_validate_json(json.dumps(section))
+    assert most_verdicts(spec, 10, 15, 1000) == expected

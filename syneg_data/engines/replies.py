@@ -77,7 +77,7 @@ def _ready(engine: CompletionEngine, longest_reply: int) -> CompletionEngine:
     """
     if engine.context is not None and longest_reply >= engine.context:
         raise InputError(
-            f"generation.sampling.max_tokens: {longest_reply} tokens of reply leave no room for a prompt in the "
+            f"max_tokens: {longest_reply} tokens of reply leave no room for a prompt in the "
             f"model's context of {engine.context}; ask for shorter replies, or choose another model"
         )
     return prove_constraint(engine)

@@ -15,7 +15,7 @@ from syneg_data.validation.rerankers import Judge
 
 PERCENTILE = 0.95
 # Random documents that rules are fitted on, over all queries, which each reranker has to score; and for a dear one.
-_RANDOM_PAIRS, _SCARCE_PAIRS = 500, 150
+_RANDOM_PAIRS, SCARCE_PAIRS = 500, 150
 
 Texts = list[tuple[str, str]]
 
@@ -78,7 +78,7 @@ class Panel:
 
     def _random(self, name: str, query_id: str) -> Sequence[str]:
         """The query's share of the random documents that rules are fitted on; a stretch of its own for each query."""
-        wanted = _SCARCE_PAIRS if name in self.scarce else _RANDOM_PAIRS
+        wanted = SCARCE_PAIRS if name in self.scarce else _RANDOM_PAIRS
         share, rest = divmod(wanted, len(self.candidates))
         count = min(len(self.floor_ids), share + (self._place[query_id] < rest))
         start = seed_of("random", query_id)
