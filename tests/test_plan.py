@@ -31,7 +31,12 @@ def test_the_most_that_can_be_written(options, reflection, expected):
 
 LLM = {
     "kind": "llm",
-    "engine": {"kind": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m", "structured_output": "json_schema"},
+    "engine": {
+        "kind": "openai",
+        "base_url": "http://127.0.0.1:1/v1",
+        "model": "m",
+        "revision": "1",
+    },
 }
 COSINE = {"kind": "bi_encoder", "model": {"kind": "hub", "id": "some/encoder", "revision": "v1"}}
 DOUBT = {"kind": "calibrated", "doubt": 0.2}
