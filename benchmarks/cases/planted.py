@@ -38,7 +38,7 @@ _RANDOM, _TRIALS = 500, 24
 DEFAULT = "calibrated, both, joint"  # the rule and `agree` of a recipe that names neither
 _SEED, _DRAWS = 13, 2000
 _GOAL = 0.6
-_CROSS = Path(__file__).resolve().parents[2] / "recipes" / "models" / "minilm-l3-cross-encoder"
+CROSS = Path(__file__).resolve().parents[2] / "recipes" / "models" / "minilm-l3-cross-encoder"
 _CROSS_LENGTH, _BI_LENGTH = 256, 256
 
 Pair = tuple[str, str]
@@ -96,8 +96,8 @@ def medquad() -> Path:
     folder = Path(os.environ.get(_FOLDER, ""))
     if not os.environ.get(_FOLDER) or not (folder / "qrels" / "test.tsv").is_file():
         raise Skipped(f"set {_FOLDER} to a folder with MedQuAD in the BEIR layout, its documents with metadata.qtype")
-    if not (_CROSS / "model.safetensors").is_file():
-        raise Skipped(f"no cross-encoder in recipes/models/{_CROSS.name}")
+    if not (CROSS / "model.safetensors").is_file():
+        raise Skipped(f"no cross-encoder in recipes/models/{CROSS.name}")
     return folder
 
 
@@ -196,7 +196,7 @@ def cross_scores(pool: Pool, cosines: Mapping[Pair, float]) -> dict[Pair, float]
     from syneg_data.encoders.cross_encoder import CrossEncoder
     from syneg_data.references import PathModel
 
-    model = PathModel(kind="path", path=str(_CROSS)).resolve()
+    model = PathModel(kind="path", path=str(CROSS)).resolve()
     encoder = CrossEncoder(model, _CROSS_LENGTH, 4096, "openvino")  # float32, and twice as fast as torch on a CPU
     known = pool.collection
     texts = [(known.queries[query_id], known.text(doc_id)) for query_id, doc_id in cosines]

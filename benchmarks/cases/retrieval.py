@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measuring import Skipped
 from syneg_data.collection import Collection
@@ -28,6 +29,13 @@ def settings(batch_size: int, max_length: int) -> Training:
     training = recipe().recipe.training
     assert training is not None
     return training.model_copy(update={"batch_size": batch_size, "max_length": max_length, "checks": 0, "epochs": 1})
+
+
+def reference() -> dict[str, Any]:
+    """The model, as a recipe names it."""
+    training = recipe().recipe.training
+    assert training is not None
+    return training.base.model_dump(mode="json")
 
 
 def base() -> Resolved:
