@@ -10,32 +10,26 @@ from typing import Any
 
 from syneg_data import __version__
 from syneg_data.collection import Collection
-from syneg_data.errors import InputError
 from syneg_data.execution import map_chunks
 from syneg_data.line import Judged, Line, Written
-from syneg_data.records import Candidate, Scored, Verdict
+from syneg_data.records import Candidate, Scored, Twin, Verdict
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 from syneg_data.subjects import digest_of, subjects_of
-from syneg_data.validation import Absolute, Reranker, Validation
-from syneg_data.validation.gate import (
-    Gate,
-    Scores,
-    Subject,
-    as_positive,
-    evidence_of,
-    fit_joint,
-    settle,
-)
-from syneg_data.validation.review import Drawn, draw, estimate
-from syneg_data.validation.rules import Bar, Curve, Evidence, auc
+from syneg_data.validation import Reranker, Validation
+from syneg_data.validation.calibration import auc
+from syneg_data.validation.fitting import evidence_of, fit_joint, fit_rule, refuse_useless
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, settle
+from syneg_data.validation.rerankers import Judge
+from syneg_data.validation.review import Drawn, draw, estimate, populations
+from syneg_data.validation.rules import Bar, Evidence
 from syneg_data.validation.scoring import Panel, floor_sample, score_now
 
 logger = logging.getLogger(__name__)
 
 _QUERIES = 64  # a chunk of scores
 _AGREEING, _SAMPLE = 0.995, 400  # int8 has to give so many equal verdicts on so many candidates
-_LEAST = 20  # scores of either kind from which on a reranker that cannot tell them apart is refused
+_EACH = 4  # candidates of a query in that sample, so that it holds positives enough to fit a rule
 
 
 @dataclass(frozen=True)
@@ -49,6 +43,7 @@ class _Matter:
         pending: query_id -> the documents that need scores.
         mined: (query_id, doc_id) of the mined ones; what a model wrote is no evidence to fit rules on.
         floor_ids: random documents.
+        twins: doc_id -> the id under which its text is known, of documents that are no documents of their own.
     """
 
     line: Line
@@ -57,6 +52,17 @@ class _Matter:
     pending: Mapping[str, Sequence[str]]
     mined: AbstractSet[tuple[str, str]]
     floor_ids: tuple[str, ...]
+    twins: Mapping[str, str | None]
+
+    def panel(
+        self,
+        judges: Mapping[str, Judge],
+        cheapest: str,
+        pending: Mapping[str, Sequence[str]],
+        scarce: frozenset[str] = frozenset(),
+    ) -> Panel:
+        """Those who judge what is pending."""
+        return Panel(judges, cheapest, self.whole, pending, self.floor_ids, scarce, self.twins)
 
     def model(self, role: str) -> Resolved | None:
         """The model of a role; None for one that is elsewhere."""
@@ -64,11 +70,16 @@ class _Matter:
 
 
 def validate(
-    line: Line, collection: Collection, candidates: Sequence[Candidate], written: Written, mine_key: str
+    line: Line,
+    collection: Collection,
+    candidates: Sequence[Candidate],
+    twins: Sequence[Twin],
+    written: Written,
+    mine_key: str,
 ) -> Judged:
     """A verdict for every candidate and for every restyled positive, from scores that are computed once ever."""
     negatives, positives = subjects_of(collection, candidates, written)
-    matter = _matter(line, collection, written, [*negatives, *positives])
+    matter = _matter(line, collection, twins, written, [*negatives, *positives])
     with line.timed("validate"):
         rerankers, facts = _agreeing(matter)
         panel = {i: rerankers[i] for i in matter.spec.panel()}
@@ -93,7 +104,10 @@ def validate(
     return Judged(verdicts, restyled, key, [*rows, *second, *reviewed], facts, review)
 
 
-def _matter(line: Line, collection: Collection, written: Written, subjects: Sequence[Subject]) -> _Matter:
+def _matter(
+    line: Line, collection: Collection, twins: Sequence[Twin], written: Written, subjects: Sequence[Subject]
+) -> _Matter:
+    same_as = {twin.doc_id: twin.same_as for twin in twins}
     pending: dict[str, dict[str, None]] = {query_id: {} for query_id in collection.queries}
     for subject in subjects:
         if not subject.refused:
@@ -104,7 +118,8 @@ def _matter(line: Line, collection: Collection, written: Written, subjects: Sequ
         collection.with_documents(written.documents()),
         {query_id: list(doc_ids) for query_id, doc_ids in pending.items()},
         {(subject.query_id, subject.doc_id) for subject in subjects if subject.origin == "mined"},
-        floor_sample(collection, line.file.recipe.validation.floor.sample, line.file.recipe.seed),
+        floor_sample(collection.distinct(same_as), line.file.recipe.validation.floor.sample, line.file.recipe.seed),
+        same_as,
     )
 
 
@@ -124,7 +139,7 @@ def _scores(
     @functools.cache
     def bench() -> Panel:
         judges = {r.name: r.open(matter.model(roles[r.name])) for r in judged}
-        return Panel(judges, cheapest, matter.whole, matter.pending, matter.floor_ids, _scarce(judged))
+        return matter.panel(judges, cheapest, matter.pending, _scarce(judged))
 
     if not stage.complete(len(matter.pending)):
         bench().prepare(line.progress)
@@ -150,20 +165,13 @@ def _in_order(collection: Collection, verdicts: Sequence[Verdict]) -> list[Verdi
     return [verdict for group in by_query.values() for verdict in group]
 
 
-def fit_rule(spec: Validation, reranker: Reranker, evidence: Evidence) -> Bar:
-    """The recipe's rule for one reranker; a language model's verdicts are not relative to anything."""
-    if reranker.absolute is not None:
-        return Absolute(kind="absolute", maximum=reranker.absolute).fit(evidence)
-    return spec.rule.fit(evidence)
-
-
 def _fit(
     matter: _Matter, panel: Mapping[int, Reranker], rows: Sequence[Scored], facts: dict[str, Any]
 ) -> dict[str, Bar]:
     """The rule fitted to each reranker; what was found goes into `facts`.
 
     Raises:
-        InputError: a reranker does not tell known positives from random documents.
+        InputError: a reranker is of no use.
     """
     bars: dict[str, Bar] = {}
     facts["rerankers"] = []
@@ -171,22 +179,10 @@ def _fit(
         mine = [row for row in rows if row.reranker == reranker.name]
         evidence = evidence_of(mine, matter.mined, reranker.bounded)
         bar = bars[reranker.name] = fit_rule(matter.spec, reranker, evidence)
-        random, near = auc(evidence.positives, evidence.random), auc(evidence.positives, evidence.mined)
-        if random is not None and random <= 0.5 and min(len(evidence.positives), len(evidence.random)) >= _LEAST:
-            raise InputError(
-                f"{matter.line.file.path}: validation.rerankers[{i}]: {reranker.name} does not tell known positives "
-                f"from random documents (AUC {random}; 0.5 is chance); it is no relevance model: choose another"
-            )
-        if isinstance(bar, Curve) and bar.joint.slopes[0] <= 0:
-            raise InputError(
-                f"{matter.line.file.path}: validation.rerankers[{i}]: {reranker.name} does not put known positives "
-                f"above other documents (AUC {random} against random, {near} against mined ones), so no curve fits; "
-                "choose another, or a rule of kind relative"
-            )
+        where = f"{matter.line.file.path}: validation.rerankers[{i}]"
+        refuse_useless(where, reranker.name, evidence, bar)
         counts = {name: len(getattr(evidence, name)) for name in ("positives", "mined", "random")}
-        facts["rerankers"].append(
-            {"name": reranker.name, **counts, "auc_random": random, "auc_mined": near, "bar": bar.describe()}
-        )
+        facts["rerankers"].append({"name": reranker.name, **counts, **_trust(evidence), "bar": bar.describe()})
     return bars
 
 
@@ -200,12 +196,12 @@ def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
         sample: dict[str, Sequence[str]] = {}
         for query_id, doc_ids in matter.pending.items():
             if sum(map(len, sample.values())) < _SAMPLE and doc_ids:
-                sample[query_id] = doc_ids
+                sample[query_id] = [doc_ids[len(doc_ids) * n // _EACH] for n in range(min(_EACH, len(doc_ids)))]
         exact = reranker.model_copy(update={"dtype": "float32"})
         found = []
         for version in (reranker, exact):
             judge = version.open(matter.model(f"validation.rerankers[{i}]"))
-            panel = Panel({reranker.name: judge}, "", matter.whole, sample, matter.floor_ids)
+            panel = matter.panel({reranker.name: judge}, "", sample)
             panel.prepare(matter.line.progress)
             rows = panel.rows(list(sample))
             evidence = evidence_of(rows, matter.mined, reranker.bounded)
@@ -250,27 +246,53 @@ def _review(matter: _Matter, verdicts: Sequence[Verdict]) -> tuple[dict[str, Any
     if spec is None:
         return None, []
     reranker, drawn = spec.reranker, draw(verdicts, spec.sample, matter.line.file.recipe.seed)
+    population = populations(verdicts)
     wanted: dict[str, dict[str, None]] = {}
     for row in drawn:
         wanted.setdefault(row.query_id, {})[row.doc_id] = None
     pending = {query_id: list(doc_ids) for query_id, doc_ids in wanted.items()}
     judge = reranker.open(matter.model("validation.review.reranker"))
-    panel = Panel({reranker.name: judge}, "", matter.whole, pending, matter.floor_ids, _scarce([reranker]))
+    panel = matter.panel({reranker.name: judge}, "", pending, _scarce([reranker]))
     panel.prepare(matter.line.progress)
     rows = panel.rows(list(pending))
-    evidence = evidence_of(rows, matter.mined, reranker.bounded)
+    evidence = evidence_of(rows, _as_mined(matter, drawn, population), reranker.bounded)
     bar, scores = fit_rule(matter.spec, reranker, evidence), Scores(rows)
+    refuse_useless(f"{matter.line.file.path}: validation.review.reranker", reranker.name, evidence, bar)
     judged: list[tuple[Drawn, bool]] = []
     for row in drawn:
         over = _over(bar, scores, reranker.name, row.query_id, row.doc_id, row.positive_id)
         if math.isfinite(over):
             judged.append((row, over > 0))
-    trust = {
+    found = {**estimate(judged, reranker.name, population), "without_score": len(drawn) - len(judged)}
+    return found | _trust(evidence), [replace(row, role="reviewed") for row in rows if row.role == "candidate"]
+
+
+def _as_mined(
+    matter: _Matter, drawn: Sequence[Drawn], population: Mapping[bool, Mapping[str, int]]
+) -> set[tuple[str, str]]:
+    """Mined ones of the sample in the proportion in which the gate kept and refused candidates.
+
+    Half of the sample is what the gate refused, far more than of all candidates; a rule fitted to that would take
+    too much for irrelevant.
+    """
+    kept, refused = (sum(population[half].values()) for half in (True, False))
+    sampled = sum(row.kept for row in drawn)
+    left = math.ceil(sampled * refused / kept) if kept else len(drawn)
+    pairs = set()
+    for row in drawn:
+        if not row.kept:
+            left -= 1
+        if row.kept or left >= 0:
+            pairs.add((row.query_id, row.doc_id))
+    return pairs & matter.mined
+
+
+def _trust(evidence: Evidence) -> dict[str, float | None]:
+    """How well a reranker tells known positives from random and from mined documents."""
+    return {
         "auc_random": auc(evidence.positives, evidence.random),
         "auc_mined": auc(evidence.positives, evidence.mined),
     }
-    found = {**estimate(judged, reranker.name), "without_score": len(drawn) - len(judged), **trust}
-    return found, [replace(row, role="reviewed") for row in rows if row.role == "candidate"]
 
 
 def _over(bar: Bar, scores: Scores, reranker: str, query_id: str, doc_id: str, own: str | None) -> float:

@@ -102,7 +102,7 @@ def build(
             if recipe.generation is not None:
                 _report_generation(report, written, collection)
         if "validate" in steps:
-            judged = validate(line, collection, candidates, written, mine_key)
+            judged = validate(line, collection, candidates, twins, written, mine_key)
             stages["validate"] = ledger.validate_entry(judged.verdicts)
             report["mining"] = ledger.mining_facts(collection, candidates, twins, judged.kept())
             report["validation"] = dict(judged.facts)

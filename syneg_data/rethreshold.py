@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from syneg_data.errors import InputError
-from syneg_data.gating import fit_rule
 from syneg_data.mixing import Mixing
 from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.publishing.judgements import judged_collection, scores_of, verdicts_of
@@ -17,7 +16,8 @@ from syneg_data.recipe import RecipeFile, check_recipe
 from syneg_data.recipe_text import frozen, part
 from syneg_data.records import Scored, Verdict
 from syneg_data.validation import Reranker, Rule, Validation
-from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of, fit_joint, settle
+from syneg_data.validation.fitting import evidence_of, fit_joint, fit_rule
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, settle
 from syneg_data.validation.review import source_of
 from syneg_data.validation.rules import Bar
 

@@ -14,7 +14,7 @@ from syneg_data.publishing.judgements import judged_collection, verdicts_of
 from syneg_data.publishing.release import Release, open_release
 from syneg_data.records import Verdict
 from syneg_data.report.story import written_texts
-from syneg_data.validation.review import Drawn, draw, estimate, source_of
+from syneg_data.validation.review import Drawn, draw, estimate, populations, source_of
 
 COLUMNS = ("query_id", "doc_id", "query", "positive", "document", "relevant")
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
@@ -109,7 +109,11 @@ def import_judgements(folder: Path, path: Path) -> dict[str, Any]:
     if not judged:
         raise InputError(f"{shown(path)}: no row is judged; fill the column `relevant` with yes or no")
     found = [(_drawn(known[pair]), relevant) for pair, relevant in judged.items()]
-    result = {**estimate(found, "person"), "not_judged": empty, "build": release.digest}
+    result = {
+        **estimate(found, "person", populations(verdicts_of(release))),
+        "not_judged": empty,
+        "build": release.digest,
+    }
     write_json(folder.absolute().with_name(f"{folder.absolute().name}.review.json"), result)
     return result
 

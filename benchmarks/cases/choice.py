@@ -5,6 +5,7 @@ from dataclasses import replace
 from benchmarks.cases import planted
 from benchmarks.cases.planted import Point
 from benchmarks.results import Row, row
+from syneg_data.validation.calibration import log_odds
 
 _LEANS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MAXIMA = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -21,7 +22,7 @@ def run(quick: bool) -> list[Row]:
     for lean in _LEANS:
         leaning = replace(joint, lean=lean)
         curves[lean] = planted.sweep(
-            pool, f"lean {lean}", {pair: planted.over(pool, leaning, scores, pair) for pair in pool.pairs()}
+            pool, f"lean {lean}", {pair: planted.above(pool, leaning, scores, pair) for pair in pool.pairs()}
         )
     rows = []
     for level in _LEVELS:
@@ -33,10 +34,8 @@ def run(quick: bool) -> list[Row]:
                 figures = 100 * mine.missed, 100 * upright.missed
                 rows.append(row(what, metric, "%", *figures, "lean 0", 1, "for the record", True))
     for maximum in _MAXIMA:
-        bar = replace(joint, maximum=maximum)
-        found = planted.at_threshold(
-            pool, "ours", "", {pair: planted.over(pool, bar, scores, pair) for pair in pool.pairs()}, 0.0
-        )
+        measure = {pair: planted.above(pool, joint, scores, pair) for pair in pool.pairs()}
+        found = planted.at_threshold(pool, "ours", "", measure, log_odds(maximum))
         for metric, value in (("planted ones missed", found.missed), ("true negatives lost", found.lost)):
             label = f"{metric}, maximum {maximum}, lean {joint.lean}"
             rows.append(row(what, label, "%", 100 * value, None, "", 1, "for the record", True))

@@ -188,9 +188,9 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
     """
     recipe = line.file.recipe
     with line.workspace.locked():
-        candidates, _, mine_key = mine(line, collection)
+        candidates, twins, mine_key = mine(line, collection)
         written = generate(line, collection, candidates, mine_key)
-        judged = validate(line, collection, candidates, written, mine_key)
+        judged = validate(line, collection, candidates, twins, written, mine_key)
     kept = judged.kept()
     relabelled = [(verdict.query_id, verdict.doc_id) for verdict in judged.relabelled()]
     whole = collection.with_documents(written.documents()).with_positives(relabelled)

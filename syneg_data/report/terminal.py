@@ -212,3 +212,8 @@ def print_review(found: dict[str, Any]) -> None:
         table.add_row(Text(name), str(entry["judged"]), str(entry["relevant"]), _number(entry["rate"]), interval)
     console.print(table)
     console.print(f"agreement with the gate beyond chance (Cohen's kappa): {_number(found['kappa'])}", markup=False)
+    if "auc_random" in found:
+        told = (
+            f"{_number(found['auc_random'])} against random documents, {_number(found['auc_mined'])} against mined ones"
+        )
+        console.print(f"{found['by']} tells known positives (AUC): {told}", markup=False)

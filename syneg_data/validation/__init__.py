@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syneg_data.spec import Spec
+from syneg_data.validation.calibration import Calibrated
 from syneg_data.validation.llm import LlmReranker
 from syneg_data.validation.rerankers import BiEncoderReranker, CrossEncoderReranker
-from syneg_data.validation.rules import Absolute, Calibrated, Percentile, Relative
+from syneg_data.validation.rules import Absolute, Percentile, Relative
 
 Reranker = Annotated[BiEncoderReranker | CrossEncoderReranker | LlmReranker, Field(discriminator="kind")]
 Rule = Annotated[Calibrated | Relative | Absolute | Percentile, Field(discriminator="kind")]

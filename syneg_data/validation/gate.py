@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from syneg_data.collection import Collection, normalise
 from syneg_data.records import Hit, Score, Scored, Verdict
 from syneg_data.validation import Validation
-from syneg_data.validation.rules import Bar, Calibrated, Evidence, Joint
+from syneg_data.validation.calibration import Joint
+from syneg_data.validation.rules import Bar
 
 DECIMALS = 5  # scores are rounded before they are compared or stored
 
@@ -101,8 +102,10 @@ class Gate:
             relevance, reference = verdict.relevance, verdict.positive_relevance
             if relevance is None or reference is None:
                 return False
-            return _rounded(relevance - self.joint.threshold(reference)) > 0
-        return bool(verdict.scores) and all(self._over(score) > 0 for score in verdict.scores)
+            return _rounded(relevance - self.joint.enough(reference)) > 0
+        return bool(verdict.scores) and all(
+            _rounded(s.relevance - self.bars[s.reranker].enough(s.positive_relevance)) > 0 for s in verdict.scores
+        )
 
     def _decide_jointly(self, subject: Subject, scores: Scores) -> tuple[Score, float, float]:
         """As `_decide`, by the curve over all scores; the reference is the lowest positive."""
@@ -158,50 +161,6 @@ def _row(
         subject.query_id, subject.positive_id, subject.doc_id, subject.origin, subject.sources,
         relevance, positive_relevance, scores, verdict, reason,
     )  # fmt: skip
-
-
-def evidence_of(rows: Iterable[Scored], mined: Iterable[tuple[str, str]], bounded: bool) -> Evidence:
-    """What one reranker's rows say of documents whose relevance is known, or all but known.
-
-    Args:
-        rows: of one reranker.
-        mined: (query_id, doc_id) of the mined candidates; what a model wrote is no evidence.
-        bounded: whether its scores are probabilities.
-    """
-    known = set(mined)
-    parts: dict[str, list[float]] = {"positive": [], "candidate": [], "random": []}
-    for row in rows:
-        wanted = row.role in parts and (row.role != "candidate" or (row.query_id, row.doc_id) in known)
-        if wanted and math.isfinite(row.score):
-            parts[row.role].append(row.score)
-    return Evidence(tuple(parts["positive"]), tuple(parts["candidate"]), tuple(parts["random"]), bounded)
-
-
-def fit_joint(
-    spec: Validation, bounded: Mapping[str, bool], rows: Iterable[Scored], mined: Iterable[tuple[str, str]]
-) -> Joint | None:
-    """One curve over the scores of all rerankers; None where the recipe wants none, or known scores are too few.
-
-    Args:
-        spec: the validation section.
-        bounded: reranker -> whether its scores are probabilities, of those that judge every candidate.
-        rows: of these rerankers; only documents that all of them scored count.
-        mined: (query_id, doc_id) of the mined candidates.
-    """
-    if spec.agreement() != "joint" or not isinstance(spec.rule, Calibrated) or len(bounded) < 2:
-        return None
-    known = set(mined)
-    found: dict[str, dict[tuple[str, str], dict[str, float]]] = {"positive": {}, "candidate": {}, "random": {}}
-    for row in rows:
-        pair = (row.query_id, row.doc_id or "")
-        wanted = row.role in found and (row.role != "candidate" or pair in known)
-        if wanted and row.reranker in bounded and math.isfinite(row.score):
-            found[row.role].setdefault(pair, {})[row.reranker] = row.score
-    parts = [
-        [tuple(scores[name] for name in bounded) for scores in part.values() if len(scores) == len(bounded)]
-        for part in found.values()
-    ]
-    return spec.rule.fit_joint(parts, tuple(bounded.values()))
 
 
 def as_positive(verdict: Verdict, gate: Gate) -> Verdict:

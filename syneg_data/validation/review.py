@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,18 +28,30 @@ def source_of(verdict: Verdict) -> str:
     return f"{verdict.origin}:{'+'.join(hit.source for hit in verdict.sources)}"
 
 
+def populations(verdicts: Sequence[Verdict]) -> dict[bool, dict[str, int]]:
+    """Whether the gate kept them -> source -> candidates, of those that a sample is drawn from."""
+    found: dict[bool, dict[str, int]] = {True: {}, False: {}}
+    for row in _drawable(verdicts):
+        found[row.kept][row.source] = found[row.kept].get(row.source, 0) + 1
+    return found
+
+
+def _drawable(verdicts: Sequence[Verdict]) -> Iterator[Drawn]:
+    for verdict in verdicts:
+        if verdict.verdict in ("keep", "false_negative"):
+            kept = verdict.verdict == "keep"
+            yield Drawn(verdict.query_id, verdict.positive_id, verdict.doc_id, source_of(verdict), kept)
+
+
 def draw(verdicts: Sequence[Verdict], size: int, seed: int) -> list[Drawn]:
     """A seeded sample of what the gate kept and of what it called false negatives, in random order.
 
     Both halves get up to `size / 2`, and within each every source as many as its share of the half, by the largest
-    remainder; so rates of a half need no weights. What one half lacks the other gets.
+    remainder; so the rate of a half needs no weights. What one half lacks the other gets.
     """
     halves: dict[bool, list[Drawn]] = {True: [], False: []}
-    for verdict in verdicts:
-        if verdict.verdict in ("keep", "false_negative"):
-            kept = verdict.verdict == "keep"
-            row = Drawn(verdict.query_id, verdict.positive_id, verdict.doc_id, source_of(verdict), kept)
-            halves[kept].append(row)
+    for row in _drawable(verdicts):
+        halves[row.kept].append(row)
     refused = min(len(halves[False]), size // 2)
     kept_share = min(len(halves[True]), size - refused)
     refused = min(len(halves[False]), size - kept_share)
@@ -61,26 +73,35 @@ def _proportional(rows: Sequence[Drawn], size: int, chance: random.Random) -> li
     return [row for source, members in sorted(strata.items()) for row in chance.sample(members, counts[source])]
 
 
-def estimate(judged: Sequence[tuple[Drawn, bool]], by: str) -> dict[str, Any]:
+def estimate(
+    judged: Sequence[tuple[Drawn, bool]], by: str, population: Mapping[bool, Mapping[str, int]]
+) -> dict[str, Any]:
     """The rate of false negatives among what was kept, per source, and how far judge and gate agree.
 
     Args:
         judged: drawn candidates with whether the judge finds them relevant.
         by: who judged, for the report.
+        population: from `populations`, of all that the sample was drawn from.
 
     Returns:
-        `kept`: judged, relevant, rate, low, high (Wilson 1927, 95 %); `sources`: the same per source; `refused`: the
-        same of what the gate called false negatives, where `relevant` means that the gate was right; `kappa` (Cohen
-        1960) of judge and gate, null where chance alone would agree fully.
+        `kept`: of, judged, relevant, rate, low, high (Wilson 1927, 95 %), where `of` are all that the gate kept;
+        `sources`: the same per source, also of one of which none was drawn; `refused`: the same of what the gate called
+        false negatives, where `relevant` means that the gate was right; `kappa` (Cohen 1960) of judge and gate over
+        all of them, to which the two halves are weighted back; null where chance alone would agree fully.
     """
-    kept = [(row, relevant) for row, relevant in judged if row.kept]
-    sources = sorted({row.source for row, _ in kept})
+    sizes = {half: sum(population[half].values()) for half in (True, False)}
+    said = {half: [relevant for row, relevant in judged if row.kept is half] for half in (True, False)}
+    weights = {half: sizes[half] / len(said[half]) for half in said if said[half]}
+    by_source: dict[str, list[bool]] = {name: [] for name in sorted(population[True])}
+    for row, relevant in judged:
+        if row.kept:
+            by_source[row.source].append(relevant)
     return {
         "by": by,
-        "kept": rate([relevant for _, relevant in kept]),
-        "sources": {name: rate([relevant for row, relevant in kept if row.source == name]) for name in sources},
-        "refused": rate([relevant for row, relevant in judged if not row.kept]),
-        "kappa": kappa([(not row.kept, relevant) for row, relevant in judged]),
+        "kept": {"of": sizes[True], **rate(said[True])},
+        "sources": {name: {"of": population[True][name], **rate(part)} for name, part in by_source.items()},
+        "refused": {"of": sizes[False], **rate(said[False])},
+        "kappa": kappa([(not row.kept, relevant, weights[row.kept]) for row, relevant in judged]),
     }
 
 
@@ -101,12 +122,13 @@ def wilson(hits: int, n: int) -> tuple[float | None, float | None]:
     return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
 
 
-def kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """Agreement beyond chance of two yes/no judges (Cohen 1960); None where chance alone agrees fully."""
-    n = len(pairs)
-    if n == 0:
+def kappa(pairs: Sequence[tuple[bool, bool, float]]) -> float | None:
+    """Agreement of two yes/no judges beyond chance (Cohen 1960), pairs weighted; None where chance agrees fully."""
+    total = sum(weight for _, _, weight in pairs)
+    if not total:
         return None
-    observed = sum(left == right for left, right in pairs) / n
-    left, right = (sum(pair[side] for pair in pairs) / n for side in (0, 1))
+    observed = sum(weight for left, right, weight in pairs if left == right) / total
+    left = sum(weight for said, _, weight in pairs if said) / total
+    right = sum(weight for _, said, weight in pairs if said) / total
     expected = left * right + (1 - left) * (1 - right)
-    return None if expected == 1 else round((observed - expected) / (1 - expected), 4)
+    return None if math.isclose(expected, 1) else round((observed - expected) / (1 - expected), 4)

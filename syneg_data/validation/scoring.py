@@ -4,7 +4,7 @@ import functools
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syneg_data.collection import Collection
 from syneg_data.execution import Progress
@@ -14,6 +14,7 @@ from syneg_data.validation.gate import DECIMALS
 from syneg_data.validation.rerankers import Judge
 
 PERCENTILE = 0.95
+LEAST_RANDOM = 20  # random documents of a query from which on its floor says something
 # Random documents that rules are fitted on, over all queries, which each reranker has to score; and for a dear one.
 _RANDOM_PAIRS, SCARCE_PAIRS = 500, 150
 
@@ -31,6 +32,7 @@ class Panel:
         candidates: query_id -> the documents to judge.
         floor_ids: random documents, the same for all queries: encoding them anew for each would cost the corpus.
         scarce: rerankers whose time is dear and whose rule needs no fit; they are shown few random documents.
+        twins: doc_id -> the id under which its text is known, of documents that are no documents of their own.
     """
 
     judges: Mapping[str, Judge]
@@ -39,6 +41,7 @@ class Panel:
     candidates: Mapping[str, Sequence[str]]
     floor_ids: tuple[str, ...]
     scarce: frozenset[str] = frozenset()
+    twins: Mapping[str, str | None] = field(default_factory=dict)
 
     def prepare(self, progress: Progress) -> None:
         """Have all scores in the stores, judge by judge, each sorting and batching everything there is as it likes."""
@@ -71,10 +74,15 @@ class Panel:
 
     def _roles(self, name: str, query_id: str) -> Iterator[tuple[str, str]]:
         """(role, doc_id) of one query's rows."""
-        positives = self.collection.positives(query_id)
-        yield from (("positive", doc_id) for doc_id in positives)
+        answers = self._answers(query_id)
+        yield from (("positive", doc_id) for doc_id in self.collection.positives(query_id))
         yield from (("candidate", doc_id) for doc_id in self.candidates[query_id])
-        yield from (("random", doc_id) for doc_id in self._random(name, query_id) if doc_id not in positives)
+        yield from (("random", doc_id) for doc_id in self._random(name, query_id) if doc_id not in answers)
+
+    def _answers(self, query_id: str) -> set[str]:
+        """The query's positives, and the ids under which miners know their texts."""
+        positives = self.collection.positives(query_id)
+        return {*positives, *(known for doc_id in positives if (known := self.twins.get(doc_id)) is not None)}
 
     def _random(self, name: str, query_id: str) -> Sequence[str]:
         """The query's share of the random documents that rules are fitted on; a stretch of its own for each query."""
@@ -92,16 +100,29 @@ class Panel:
         return [(self.collection.queries[query_id], self.collection.text(doc_id)) for doc_id in doc_ids]
 
     def _floor(self, scores: Mapping[tuple[str, str], float], query_id: str) -> float:
-        """The 95th percentile (nearest rank) of the random documents that are not the query's positives."""
-        positives = set(self.collection.positives(query_id))
-        values = sorted(scores[query_id, doc_id] for doc_id in self.floor_ids if doc_id not in positives)
-        if not all(map(math.isfinite, values)):
+        """The 95th percentile (nearest rank) of random documents that are neither answers nor candidates themselves.
+
+        Of a corpus so small that hardly any are left, nothing is too easy; where half of them or more have no score,
+        there is no telling.
+        """
+        own = self._answers(query_id) | set(self.candidates[query_id])
+        values = [scores[query_id, doc_id] for doc_id in self.floor_ids if doc_id not in own]
+        if len(values) < LEAST_RANDOM:
+            return -math.inf
+        finite = sorted(filter(math.isfinite, values))
+        if 2 * len(finite) <= len(values):
             return math.nan
-        return values[math.ceil(PERCENTILE * len(values)) - 1] if values else -math.inf
+        return finite[math.ceil(PERCENTILE * len(finite)) - 1]
 
 
 def floor_sample(collection: Collection, size: int, seed: int) -> tuple[str, ...]:
-    """Random documents of the corpus, by seed."""
+    """Random documents of the corpus, by seed.
+
+    Args:
+        collection: every text once, and none that is empty.
+        size: how many; fewer where there are not so many.
+        seed: of the recipe.
+    """
     doc_ids = sorted(collection.documents)
     return tuple(sorted(random.Random(seed_of("floor", seed)).sample(doc_ids, min(size, len(doc_ids)))))
 

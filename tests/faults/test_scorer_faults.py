@@ -18,7 +18,8 @@ from syneg_data.pipeline import build
 from syneg_data.recipe import load_recipe
 from syneg_data.records import Hit, Scored
 from syneg_data.validation import Absolute, BiEncoderReranker, Calibrated, Percentile, Relative, Validation
-from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of
+from syneg_data.validation.fitting import evidence_of
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive
 from syneg_data.validation.scoring import Panel
 from syneg_data.workspace import Workspace
 from tests.validation.recount import recount

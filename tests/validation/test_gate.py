@@ -11,17 +11,10 @@ from hypothesis import strategies as st
 from syneg_data.collection import Collection, Document
 from syneg_data.records import Hit, Score, Scored, Verdict
 from syneg_data.validation import Absolute, BiEncoderReranker, CrossEncoderReranker, Relative, Validation
-from syneg_data.validation.gate import (
-    Gate,
-    Scores,
-    Subject,
-    as_positive,
-    evidence_of,
-    fit_joint,
-    mark_duplicates,
-    settle,
-)
-from syneg_data.validation.rules import Calibrated, Curve, Evidence, Joint, Percentile
+from syneg_data.validation.calibration import Calibrated, Curve, Joint
+from syneg_data.validation.fitting import evidence_of, fit_joint
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, mark_duplicates, settle
+from syneg_data.validation.rules import Evidence, Percentile
 
 NAN, INF = float("nan"), float("inf")
 MODEL = {"kind": "hub", "id": "some/model", "revision": "a" * 40}

@@ -12,7 +12,8 @@ from syneg_data.execution import Silence
 from syneg_data.records import Hit
 from syneg_data.references import PathModel
 from syneg_data.validation import BiEncoderReranker, CrossEncoderReranker, Relative, Validation
-from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, evidence_of
+from syneg_data.validation.fitting import evidence_of
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive
 from syneg_data.validation.scoring import Panel
 
 VOCABULARY = (

@@ -8,17 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from syneg_data.validation.rules import (
-    Absolute,
-    Calibrated,
-    Curve,
-    Evidence,
-    Joint,
-    Percentile,
-    Relative,
-    auc,
-    log_odds,
-)
+from syneg_data.validation.calibration import Calibrated, Curve, Joint, auc, log_odds
+from syneg_data.validation.rules import Absolute, Evidence, Percentile, Relative
 
 NAN, INF = float("nan"), float("inf")
 POSITIVES = {"a": 0.9, "b": 0.6, "c": 0.3}
