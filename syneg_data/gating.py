@@ -196,7 +196,7 @@ def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
         sample: dict[str, Sequence[str]] = {}
         for query_id, doc_ids in matter.pending.items():
             if sum(map(len, sample.values())) < _SAMPLE and doc_ids:
-                sample[query_id] = [doc_ids[len(doc_ids) * n // _EACH] for n in range(min(_EACH, len(doc_ids)))]
+                sample[query_id] = _spread(doc_ids, max(_EACH, math.ceil(_SAMPLE / len(matter.pending))))
         exact = reranker.model_copy(update={"dtype": "float32"})
         found = []
         for version in (reranker, exact):
@@ -215,6 +215,11 @@ def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
             logger.warning("%s: int8 agrees on %.1f %% of verdicts only; float32 it is", reranker.name, 100 * agreement)
             rerankers[i] = exact
     return rerankers, facts
+
+
+def _spread(doc_ids: Sequence[str], count: int) -> Sequence[str]:
+    """So many of a list, at equal distances."""
+    return doc_ids if len(doc_ids) <= count else [doc_ids[len(doc_ids) * n // count] for n in range(count)]
 
 
 def _called(rows: Sequence[Scored], bar: Bar) -> list[bool | None]:

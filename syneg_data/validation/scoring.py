@@ -14,7 +14,7 @@ from syneg_data.validation.gate import DECIMALS
 from syneg_data.validation.rerankers import Judge
 
 PERCENTILE = 0.95
-LEAST_RANDOM = 20  # random documents of a query from which on its floor says something
+LEAST_RANDOM = 10  # random documents of a query from which on its floor says something
 # Random documents that rules are fitted on, over all queries, which each reranker has to score; and for a dear one.
 _RANDOM_PAIRS, SCARCE_PAIRS = 500, 150
 

@@ -153,8 +153,16 @@ def test_a_nan_of_a_real_model_fails_its_candidate_alone(world, home, tmp_path):
     assert not any(row["query_id"] == "q01" for row in rows_of(tmp_path / "out", "ids"))
 
 
-def test_a_nan_among_the_random_documents_fails_what_needs_the_floor(world, tmp_path):
+def test_a_nan_among_the_random_documents_is_left_out_of_the_floor(world, home, tmp_path):
     data = write_data(tmp_path / "data", changes=[("f007", f"apple fig {POISON}")])
+    done = build(world(data=data), tmp_path / "out")
+    assert done.report["stages"]["validate"]["failed"] == {}
+    build(world(), tmp_path / "sound")
+    assert fates(tmp_path / "out") == fates(tmp_path / "sound")
+
+
+def test_where_hardly_a_random_document_has_a_score_all_fails_that_needs_the_floor(world, tmp_path):
+    data = write_data(tmp_path / "data", changes=[(f"f{n:03}", f"{POISON}{' apple' * n}") for n in range(140)])
     done = build(world(data=data), tmp_path / "out", until="validate")
     validate = done.report["stages"]["validate"]
     assert validate["failed"] == {"floor_not_finite": QUERIES * len(MINED)}

@@ -533,7 +533,7 @@ def test_evidence_is_what_is_known_and_finite():
         {("q", "c1"), ("q", "c2")},
         True,
     )
-    assert found == Evidence((0.9,), (0.5,), (0.1,), True)
+    assert found == Evidence((0.9,), (0.5,), (0.1,), True, ("q",))
 
 
 def test_a_joint_curve_decides_over_the_scores_of_all():

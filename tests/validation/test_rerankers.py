@@ -122,13 +122,14 @@ def test_a_cosine_is_the_one_of_the_models_own_vectors(folders):
 def test_broken_weights_give_scores_that_the_gate_never_keeps(kind, rule, folders):
     judge = open_judge(kind, folders[f"broken {kind}"])
     assert all(math.isnan(score) for score in judge.score(PAIRS))
-    texts = {"pos": "apple banana", "cand": "plum quince", "f1": "grape", "f2": "melon"}
+    random = tuple(f"f{n}" for n in range(10))
+    texts = {"pos": "apple banana", "cand": "plum quince", **dict.fromkeys(random, "grape melon")}
     documents = {doc_id: Document(doc_id, text) for doc_id, text in texts.items()}
     corpus = Collection(documents, {"q": "does apple help"}, {"q": {"pos": 1}}, "digest")
-    panel = Panel({kind: judge}, kind, corpus, {"q": ["cand"]}, ("f1", "f2"))
+    panel = Panel({kind: judge}, kind, corpus, {"q": ["cand"]}, random)
     panel.prepare(Silence())
     rows = panel.rows(["q"])
-    assert [row.role for row in rows] == ["positive", "candidate", "random", "random", "floor"]
+    assert [row.role for row in rows] == ["positive", "candidate", *["random"] * 10, "floor"]
     assert all(math.isnan(row.score) for row in rows)
     spec = Validation(rerankers=(reranker(kind, folders[f"broken {kind}"]),))
     spec = spec if rule == "calibrated" else spec.model_copy(update={"rule": Relative(kind="relative")})

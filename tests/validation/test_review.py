@@ -148,7 +148,12 @@ def test_an_interval_holds_its_share_and_narrows_with_more_judgements(case):
 
 def table(both, gate, judge, neither):
     """Pairs of two yes/no judges, by who says yes."""
-    return [(True, True)] * both + [(True, False)] * gate + [(False, True)] * judge + [(False, False)] * neither
+    return (
+        [(True, True, 1)] * both
+        + [(True, False, 1)] * gate
+        + [(False, True, 1)] * judge
+        + [(False, False, 1)] * neither
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,6 +176,11 @@ def test_kappa_is_agreement_beyond_chance(counts, expected):
     assert kappa(table(*counts)) == expected
 
 
+def test_a_pair_counts_as_often_as_its_weight():
+    twice = [(True, True, 2.0), (True, False, 0.5), (False, True, 1.0), (False, False, 1.5)]
+    assert kappa(twice) == kappa(table(4, 1, 2, 3)) == 0.4
+
+
 def test_rates():
     assert rate([]) == {"judged": 0, "relevant": 0, "rate": None, "low": None, "high": None}
     assert rate([True, False, False]) == {
@@ -186,18 +196,36 @@ def test_an_estimate_by_hand():
     kept = [*zip(drawn(6, "mined:bm25", True), [True, *[False] * 5], strict=True)]
     written = [*zip(drawn(4, "synthetic:syneg", True), [True, True, False, False], strict=True)]
     refused = [*zip(drawn(10, "mined:dense", False), [True] * 8 + [False] * 2, strict=True)]
-    assert estimate([*kept, *written, *refused], "judge") == {
+    population = {True: {"mined:bm25": 6, "synthetic:syneg": 4, "mined:rare": 1}, False: {"mined:dense": 11}}
+    assert estimate([*kept, *written, *refused], "judge", population) == {
         "by": "judge",
-        "kept": {"judged": 10, "relevant": 3, "rate": 0.3, "low": 0.1078, "high": 0.6032},
+        "kept": {"of": 11, "judged": 10, "relevant": 3, "rate": 0.3, "low": 0.1078, "high": 0.6032},
         "sources": {
-            "mined:bm25": {"judged": 6, "relevant": 1, "rate": 0.1667, "low": 0.0301, "high": 0.5635},
-            "synthetic:syneg": {"judged": 4, "relevant": 2, "rate": 0.5, "low": 0.15, "high": 0.85},
+            "mined:bm25": {"of": 6, "judged": 6, "relevant": 1, "rate": 0.1667, "low": 0.0301, "high": 0.5635},
+            "mined:rare": {"of": 1, "judged": 0, "relevant": 0, "rate": None, "low": None, "high": None},
+            "synthetic:syneg": {"of": 4, "judged": 4, "relevant": 2, "rate": 0.5, "low": 0.15, "high": 0.85},
         },
-        "refused": {"judged": 10, "relevant": 8, "rate": 0.8, "low": 0.4902, "high": 0.9433},
+        "refused": {"of": 11, "judged": 10, "relevant": 8, "rate": 0.8, "low": 0.4902, "high": 0.9433},
         "kappa": 0.5,  # 15 of 20 agree, 10 would by chance
     }
 
 
+def test_agreement_is_that_over_all_candidates_not_over_the_sample():
+    """Half of the sample is what was refused, here a fiftieth of all: agreement on that half hardly counts."""
+    kept = [*zip(drawn(100, "mined:bm25", True), [True] * 5 + [False] * 95, strict=True)]
+    refused = [*zip(drawn(100, "mined:bm25", False), [True] * 70 + [False] * 30, strict=True)]
+    even = estimate([*kept, *refused], "judge", {True: {"mined:bm25": 100}, False: {"mined:bm25": 100}})
+    rare = estimate([*kept, *refused], "judge", {True: {"mined:bm25": 10_000}, False: {"mined:bm25": 200}})
+    # By hand: 9,640 of 10,200 agree; by chance 200 * 640 + 10,000 * 9,560 of 10,200 squared.
+    assert (even["kappa"], rare["kappa"]) == (0.65, 0.3128)
+
+
 def test_an_estimate_of_nothing():
-    nothing = {"judged": 0, "relevant": 0, "rate": None, "low": None, "high": None}
-    assert estimate([], "judge") == {"by": "judge", "kept": nothing, "sources": {}, "refused": nothing, "kappa": None}
+    nothing = {"of": 0, "judged": 0, "relevant": 0, "rate": None, "low": None, "high": None}
+    assert estimate([], "judge", {True: {}, False: {}}) == {
+        "by": "judge",
+        "kept": nothing,
+        "sources": {},
+        "refused": nothing,
+        "kappa": None,
+    }

@@ -359,7 +359,7 @@ def test_a_joint_curve_weighs_the_scores_of_all():
 
 
 def test_a_threshold_leans_with_the_positive_of_its_query():
-    """In log-odds: half of the way from the average positive (log 9, or 0.9) to the query's own."""
+    """In log-odds: half of the way from the average positive (log 9, or 0.9) to the query's own, and never above it."""
     joint = Joint((1.0,), 0.0, (True,), 0.5, 0.1, lean=0.5, middle=math.log(9))
     assert joint.threshold(0.9) == pytest.approx(0.5)
     assert joint.threshold(0.5) == pytest.approx(0.25)  # of log(1/9) / 2 = -log 3
@@ -367,8 +367,31 @@ def test_a_threshold_leans_with_the_positive_of_its_query():
     assert joint.threshold(0.0) < 0.002
     bar = Curve(joint)
     assert bar.doubtful(0.9) == pytest.approx(0.4)
-    assert Curve(replace(joint, lean=0.0)).threshold(0.1) == pytest.approx(0.5)
+    assert Curve(replace(joint, lean=0.0)).threshold(0.6) == pytest.approx(0.5)
     assert Curve(replace(joint, lean=1.0)).threshold(0.5) == pytest.approx(0.1)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.01, 0.99), st.floats(0, 1), st.floats(-5, 5))
+def test_nothing_above_the_positive_is_kept(reference, maximum, lean, middle):
+    bar = Curve(Joint((1.0,), 0.0, (True,), maximum, 0.1, lean=lean, middle=middle))
+    assert bar.threshold(reference) == min(bar.enough(reference), reference) <= reference
+    assert bar.doubtful(reference) == bar.threshold(reference) - 0.1
+
+
+def test_of_a_query_with_several_positives_the_lowest_counts():
+    """0.5 and 0.9 of one query, 0.9 of another: the middle of log 1 and log 9 is log 3."""
+    rows = [[(0.5,), (0.9,), (0.9,)] * 10, [(0.2,)] * 10, [(0.1,), (0.3,)] * 10]
+    spec = Calibrated(kind="calibrated", least=10)
+    apart = spec.fit_joint(rows, (True,))
+    together = spec.fit_joint(rows, (True,), [f"q{n // 3}{'ab'[n % 3 > 1]}" for n in range(30)])
+    assert apart is not None and together is not None
+    assert (apart.slopes, apart.intercept) == (together.slopes, together.intercept)
+
+    def middle(*scores):
+        return sum(log_odds(together.relevance((score,))) for score in scores) / len(scores)
+
+    assert together.middle == pytest.approx(middle(0.5, 0.9), rel=1e-4)
+    assert apart.middle == pytest.approx(middle(0.5, 0.9, 0.9), rel=1e-4)
 
 
 def test_the_middle_is_the_mean_of_the_known_positives():

@@ -61,7 +61,7 @@ def test_the_rows_of_a_query_by_hand():
         Scored("q0", "d31", "candidate", "one", -0.5, "query 0? d31!"),
     ]
     assert sorted(found[4:-1], key=lambda row: str(row.doc_id)) == random
-    assert found[-1] == Scored("q0", None, "floor", "one", 0.5)
+    assert found[-1] == Scored("q0", None, "floor", "one", -INF)  # two are too few to tell
 
 
 def test_each_query_and_document_is_asked_about_once():
@@ -150,7 +150,7 @@ def test_a_positive_is_never_random_evidence_nor_in_the_floor(high, floors):
 SAMPLE = {f"d{i}": i / 100 for i in range(1, 21)}  # 0.01 .. 0.20
 
 
-@pytest.mark.parametrize(("size", "percentile"), [(20, 0.19), (19, 0.19), (10, 0.10), (3, 0.03), (1, 0.01)])
+@pytest.mark.parametrize(("size", "percentile"), [(20, 0.19), (19, 0.19), (10, 0.10), (9, -INF), (1, -INF)])
 def test_the_floor_is_the_nearest_rank(size, percentile):
     rows = panel({"one": Counting(SAMPLE)}, floor=tuple(SAMPLE)[:size]).rows(["q0"])
     assert of_role(rows, "floor") == [Scored("q0", None, "floor", "one", percentile)]
@@ -162,9 +162,14 @@ def test_without_random_documents_nothing_is_too_easy():
     assert of_role(rows, "random") == []
 
 
-@pytest.mark.parametrize("at", [1, 7, 18, 19, 20])
-def test_one_nan_makes_the_floor_none(at):
-    rows = panel({"one": Counting({**SAMPLE, f"d{at}": NAN})}, floor=SAMPLE).rows(["q0"])
+@pytest.mark.parametrize(("broken", "expected"), [([7], 0.2), ([20], 0.19), ([19, 20], 0.18), (range(1, 10), 0.2)])
+def test_random_documents_without_a_score_are_left_out_of_the_floor(broken, expected):
+    rows = panel({"one": Counting({**SAMPLE, **{f"d{at}": NAN for at in broken}})}, floor=SAMPLE).rows(["q0"])
+    assert of_role(rows, "floor") == [Scored("q0", None, "floor", "one", expected)]
+
+
+def test_where_half_of_them_have_none_there_is_no_telling():
+    rows = panel({"one": Counting({**SAMPLE, **{f"d{at}": INF for at in range(1, 11)}})}, floor=SAMPLE).rows(["q0"])
     assert math.isnan(of_role(rows, "floor")[0].score)
 
 
@@ -188,7 +193,7 @@ def test_rows_are_complete_for_every_reranker_query_and_role():
             *[("random", q, d) for q in collection.queries for d in ("d50", "d51")],
         ]
         assert sorted(found) == sorted(expected)
-        assert {r.score for r in rows if r.reranker == name} == {score}
+        assert {r.score for r in rows if r.reranker == name and r.role != "floor"} == {score}
     assert [r.query_id for r in of_role(rows, "floor")] == ["q0", "q1", "q2", "q3"]
     parts = [row for ids in (["q0"], ["q1", "q2"], ["q3"]) for row in asked.rows(ids)]
     assert sorted(map(str, parts)) == sorted(map(str, rows)), "however they are cut into chunks"

@@ -51,6 +51,7 @@ def home(tmp_path_factory):
     save_words(folder / "words")
     save_pairs(folder / "pairs", seed=2)
     save_pairs(folder / "others", seed=6)
+    save_pairs(folder / "apt", seed=3)
     save_pairs(folder / "two", outputs=2)
     save_pairs(folder / "constant", layers=0)
     write_data(folder / "data")
@@ -304,20 +305,19 @@ def features(folder, names):
 @pytest.mark.parametrize(
     ("names", "maximum", "doubt", "lean"),
     [
-        (["words"], 0.7, 0.1, 0.0),
-        (["words"], 0.65, 0.1, 0.5),
-        (["pairs"], 0.55, 0.03, 0.0),
-        (["words", "pairs"], 0.7, 0.2, 0.0),
+        (["words"], 0.6, 0.1, 0.0),
+        (["words"], 0.9, 0.2, 0.5),
+        (["words", "pairs"], 0.6, 0.2, 0.0),
         (["pairs", "words"], 0.6, 0.2, 0.5),
     ],
 )
 def test_a_rule_is_fitted_to_the_scores_of_the_build(world, home, tmp_path, names, maximum, doubt, lean):
     """Two positives per query, one of which scores like a mined document, so that no score tells all of them apart."""
-    shapes = ("same", "high", "above", "near", "half", "faint", "off")
-    rerankers = {"words": words_at(home), "pairs": pairs_at(home)}
+    shapes = ("same", "high", "above", "half", "low", "faint", "off")
+    rerankers = {"words": words_at(home), "pairs": pairs_at(home, "apt")}
     rule = {"kind": "calibrated", "least": 10, "maximum": maximum, "doubt": doubt, "lean": lean}
     recipe = world(
-        data=write_data(tmp_path / "data", positives=("p", "low")), run=write_run(tmp_path / "run.txt", shapes=shapes),
+        data=write_data(tmp_path / "data", positives=("p", "near")), run=write_run(tmp_path / "run.txt", shapes=shapes),
         rerankers=[rerankers[name] for name in names], changes=ONE_EACH, rule=rule,
     )  # fmt: skip
     facts = build(recipe, tmp_path / "out").report["validation"]
@@ -325,7 +325,8 @@ def test_a_rule_is_fitted_to_the_scores_of_the_build(world, home, tmp_path, name
     known = features(tmp_path / "out", names)
     assert [len(known[role]) for role in ("positive", "candidate")] == [12, 42]
     *slopes, intercept = newton([list(part.values()) for part in known.values()])
-    middle = sum(intercept + dot(slopes, row) for row in known["positive"].values()) / 12
+    lines = {(q, d): intercept + dot(slopes, row) for (q, d), row in known["positive"].items()}
+    middle = sum(min(lines[pair] for pair in lines if pair[0] == q) for q in {q for q, _ in lines}) / QUERIES
     shown = ["slope"] if len(names) == 1 else [f"slope {name}" for name in names]
     fitted = facts["rerankers"][0]["bar"] if len(names) == 1 else facts["joint"]
     near = {"rel": 1e-2, "abs": 1e-2}
@@ -341,7 +342,7 @@ def test_a_rule_is_fitted_to_the_scores_of_the_build(world, home, tmp_path, name
     verdicts = {(row["query_id"], row["doc_id"]): row for row in rows_of(tmp_path / "out", "candidates")}
     for pair, row in verdicts.items():
         lowest = min(relevance(known["positive"][q, d]) for q, d in known["positive"] if q == pair[0])
-        threshold = logistic(log_odds(maximum) + lean * (log_odds(lowest) - fitted["middle"]))
+        threshold = min(lowest, logistic(log_odds(maximum) + lean * (log_odds(lowest) - fitted["middle"])))
         assert row["relevance"] == pytest.approx(relevance(known["candidate"][pair]), abs=1e-4)
         assert row["positive_relevance"] == pytest.approx(lowest, abs=1e-4)
         over = row["relevance"] - threshold
@@ -498,9 +499,9 @@ def test_a_second_opinion_on_a_sample(world, home, tmp_path):
 
     # All of them: 18 kept, of which 6 are relevant to the judge, and 18 refused, of which 12 are.
     assert whole["by"] == "llm"
-    assert whole["kept"] == {"judged": 18, "relevant": 6, "rate": 0.3333, "low": 0.1628, "high": 0.5625}
+    assert whole["kept"] == {"of": 18, "judged": 18, "relevant": 6, "rate": 0.3333, "low": 0.1628, "high": 0.5625}
     assert whole["sources"] == {"mined:first": whole["kept"]}
-    assert whole["refused"] == {"judged": 18, "relevant": 12, "rate": 0.6667, "low": 0.4375, "high": 0.8372}
+    assert whole["refused"] == {"of": 18, "judged": 18, "relevant": 12, "rate": 0.6667, "low": 0.4375, "high": 0.8372}
     assert (whole["kappa"], whole["without_score"]) == (0.3333, 0)  # 24 of 36 agree, 18 would by chance
     assert whole["auc_mined"] == 0.75  # of 36 mined ones half are as relevant as the positives
 
