@@ -21,7 +21,7 @@ from syneg_data.validation.calibration import auc
 from syneg_data.validation.fitting import evidence_of, fit_joint, fit_rule, refuse_useless
 from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, settle
 from syneg_data.validation.rerankers import Judge
-from syneg_data.validation.review import Drawn, draw, estimate, populations
+from syneg_data.validation.review import Drawn, draw, estimate, in_proportion, populations
 from syneg_data.validation.rules import Bar, Evidence
 from syneg_data.validation.scoring import Panel, floor_sample, score_now
 
@@ -260,7 +260,8 @@ def _review(matter: _Matter, verdicts: Sequence[Verdict]) -> tuple[dict[str, Any
     panel = matter.panel({reranker.name: judge}, "", pending, _scarce([reranker]))
     panel.prepare(matter.line.progress)
     rows = panel.rows(list(pending))
-    evidence = evidence_of(rows, _as_mined(matter, drawn, population), reranker.bounded)
+    sample = {(row.query_id, row.doc_id) for row in in_proportion(drawn, population)}
+    evidence = evidence_of(rows, sample & matter.mined, reranker.bounded)
     bar, scores = fit_rule(matter.spec, reranker, evidence), Scores(rows)
     refuse_useless(f"{matter.line.file.path}: validation.review.reranker", reranker.name, evidence, bar)
     judged: list[tuple[Drawn, bool]] = []
@@ -270,26 +271,6 @@ def _review(matter: _Matter, verdicts: Sequence[Verdict]) -> tuple[dict[str, Any
             judged.append((row, over > 0))
     found = {**estimate(judged, reranker.name, population), "without_score": len(drawn) - len(judged)}
     return found | _trust(evidence), [replace(row, role="reviewed") for row in rows if row.role == "candidate"]
-
-
-def _as_mined(
-    matter: _Matter, drawn: Sequence[Drawn], population: Mapping[bool, Mapping[str, int]]
-) -> set[tuple[str, str]]:
-    """Mined ones of the sample in the proportion in which the gate kept and refused candidates.
-
-    Half of the sample is what the gate refused, far more than of all candidates; a rule fitted to that would take
-    too much for irrelevant.
-    """
-    kept, refused = (sum(population[half].values()) for half in (True, False))
-    sampled = sum(row.kept for row in drawn)
-    left = math.ceil(sampled * refused / kept) if kept else len(drawn)
-    pairs = set()
-    for row in drawn:
-        if not row.kept:
-            left -= 1
-        if row.kept or left >= 0:
-            pairs.add((row.query_id, row.doc_id))
-    return pairs & matter.mined
 
 
 def _trust(evidence: Evidence) -> dict[str, float | None]:

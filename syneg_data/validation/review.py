@@ -61,6 +61,22 @@ def draw(verdicts: Sequence[Verdict], size: int, seed: int) -> list[Drawn]:
     return drawn
 
 
+def in_proportion(drawn: Sequence[Drawn], population: Mapping[bool, Mapping[str, int]]) -> list[Drawn]:
+    """What was kept, and of what was refused the first ones: as many as make a sample of all candidates of it.
+
+    Half of a sample is what the gate refused, far more than of all candidates; a rule that is fitted to it would take
+    too much for irrelevant.
+    """
+    kept, refused = (sum(population[half].values()) for half in (True, False))
+    left = math.ceil(sum(row.kept for row in drawn) * refused / kept) if kept else len(drawn)
+    found = []
+    for row in drawn:
+        left -= not row.kept
+        if row.kept or left >= 0:
+            found.append(row)
+    return found
+
+
 def _proportional(rows: Sequence[Drawn], size: int, chance: random.Random) -> list[Drawn]:
     strata: dict[str, list[Drawn]] = {}
     for row in rows:

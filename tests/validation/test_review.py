@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syneg_data.records import Hit, Verdict
-from syneg_data.validation.review import Drawn, draw, estimate, kappa, rate, source_of, wilson
+from syneg_data.validation.review import Drawn, draw, estimate, in_proportion, kappa, rate, source_of, wilson
 
 
 def verdict(i, word, source="bm25", origin="mined"):
@@ -148,12 +148,8 @@ def test_an_interval_holds_its_share_and_narrows_with_more_judgements(case):
 
 def table(both, gate, judge, neither):
     """Pairs of two yes/no judges, by who says yes."""
-    return (
-        [(True, True, 1)] * both
-        + [(True, False, 1)] * gate
-        + [(False, True, 1)] * judge
-        + [(False, False, 1)] * neither
-    )
+    said = {(True, True): both, (True, False): gate, (False, True): judge, (False, False): neither}
+    return [(*pair, 1) for pair, count in said.items() for _ in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -222,10 +218,20 @@ def test_agreement_is_that_over_all_candidates_not_over_the_sample():
 
 def test_an_estimate_of_nothing():
     nothing = {"of": 0, "judged": 0, "relevant": 0, "rate": None, "low": None, "high": None}
-    assert estimate([], "judge", {True: {}, False: {}}) == {
-        "by": "judge",
-        "kept": nothing,
-        "sources": {},
-        "refused": nothing,
-        "kappa": None,
-    }
+    expected = {"by": "judge", "kept": nothing, "sources": {}, "refused": nothing, "kappa": None}
+    assert estimate([], "judge", {True: {}, False: {}}) == expected
+
+
+SHARES = [(1000, 1000, 10), (1000, 500, 5), (1000, 100, 1), (1000, 1, 1), (1000, 0, 0), (10, 90, 10)]
+
+
+@pytest.mark.parametrize(("kept", "refused", "left"), SHARES)
+def test_of_what_was_refused_as_many_are_left_as_there_are_among_all(kept, refused, left):
+    sample = [*drawn(5, "a", True), *drawn(10, "b", False), *drawn(5, "c", True)]
+    found = in_proportion(sample, {True: {"a": kept // 2, "c": kept // 2}, False: {"b": refused}})
+    assert found == [*sample[:5], *sample[5 : 5 + left], *sample[15:]]
+
+
+def test_where_nothing_was_kept_all_that_was_refused_is_left():
+    sample = drawn(10, "b", False)
+    assert in_proportion(sample, {True: {}, False: {"b": 30}}) == sample

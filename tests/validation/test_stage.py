@@ -537,6 +537,16 @@ def test_a_second_opinion_that_is_no_number_is_counted_and_not_taken(world, home
     assert sorted(fates(tmp_path / "out").items()) == sorted(FATES.items()), "the gate stands"
 
 
+def test_a_second_opinion_of_one_who_cannot_tell_is_refused(world, home, tmp_path):
+    """Its rate of relevant ones would be that of a coin, and look like a finding."""
+    review = {"reranker": pairs_at(home, "constant", name="coin"), "sample": 24}
+    data = write_data(tmp_path / "data", queries=24)
+    run = write_run(tmp_path / "run.txt", queries=24)
+    with pytest.raises(InputError, match=r"validation.review.reranker: coin does not tell known positives from random"):
+        build(world(data=data, run=run, review=review), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_cross_encoder_gives_a_second_opinion_by_the_same_rule(world, home, tmp_path):
     rule = {"kind": "absolute", "maximum": 0.4}
     done = build(world(rule=rule, review={"reranker": pairs_at(home), "sample": 30}), tmp_path / "out")
