@@ -539,7 +539,7 @@ def test_a_second_opinion_that_is_no_number_is_counted_and_not_taken(world, home
 
 def test_a_second_opinion_of_one_who_cannot_tell_is_refused(world, home, tmp_path):
     """Its rate of relevant ones would be that of a coin, and look like a finding."""
-    review = {"reranker": pairs_at(home, "constant", name="coin"), "sample": 24}
+    review = {"reranker": pairs_at(home, "constant", name="coin"), "sample": 100}
     data = write_data(tmp_path / "data", queries=24)
     run = write_run(tmp_path / "run.txt", queries=24)
     with pytest.raises(InputError, match=r"validation.review.reranker: coin does not tell known positives from random"):
