@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from syneg_data.durable import cache_root, exclusive, replacing, sha256_file
+from syneg_data.encoders.beginnings import pair_tokens
 from syneg_data.errors import InputError
 from syneg_data.loading import (
     SAFE,
@@ -95,9 +96,7 @@ class _TorchNetwork:
         self._most = loaded.max_seq_length
 
     def tokenise(self, pairs: Sequence[tuple[str, str]]) -> Tokens:
-        queries, texts = [query for query, _ in pairs], [text for _, text in pairs]
-        found = self._tokenizer(queries, texts, padding=False, truncation="longest_first", max_length=self._most)
-        return dict(found)
+        return pair_tokens(self._tokenizer, pairs, self._most)
 
     def padded(self, batch: Tokens) -> dict[str, Any]:
         """Tensors of one shape, with an attention mask."""
