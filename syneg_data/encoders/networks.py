@@ -19,6 +19,7 @@ from syneg_data.loading import (
     device,
     limit_length,
     quiet_loading,
+    refuse_bi_encoder,
     refuse_missing,
     refuse_without_tokenizer,
 )
@@ -82,6 +83,7 @@ def _load(model: Resolved, max_length: int, dtype: Number) -> Any:  # noqa: ANN4
         from sentence_transformers import CrossEncoder as Model
 
         logger.info("loading cross-encoder %s", model.label)
+        refuse_bi_encoder(model.path)
         refuse_without_tokenizer(model.path)
         loaded = Model(str(model.path), device=device(), model_kwargs={"dtype": dtype, **SAFE_WEIGHTS}, **SAFE)
         refuse_missing(loaded[0].model, model.path)
