@@ -15,6 +15,10 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+class WrongKindError(ValueError):
+    """A model that is sound, and of another kind than it is used as; says what to do."""
+
+
 @contextlib.contextmanager
 def quiet_loading(label: str) -> Iterator[None]:
     """Silence the libraries' loading bars and turn their failures into an InputError that names the model."""
@@ -30,6 +34,8 @@ def quiet_loading(label: str) -> Iterator[None]:
         # Some bars ignore the switch above.
         with contextlib.redirect_stderr(io.StringIO()):
             yield
+    except WrongKindError as error:
+        raise InputError(f"model {label}: {error}") from error
     # struct.error is what a GGUF file cut short raises.
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, struct.error) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -106,20 +112,49 @@ def refuse_cross_encoder(folder: Path) -> None:
     """Refuse to make vectors with a classifier, which sentence-transformers would do without a word.
 
     Raises:
-        ValueError: the model in `folder` has a classification head, and no pooling was put in its place.
+        WrongKindError: the model in `folder` has a classification head, and no pooling was put in its place.
+        ValueError: it has several networks.
     """
+    architectures, kinds = _described(folder)
+    if any(kind.endswith(".Router") for kind in kinds):
+        raise ValueError("it routes texts to several networks, which is not supported here")
+    if not _pooled(kinds) and any(name.endswith("ForSequenceClassification") for name in architectures):
+        raise WrongKindError(
+            f"it is a {architectures[0]}, a cross-encoder or classifier, not a bi-encoder; choose a bi-encoder, or "
+            "make it a reranker of kind: cross_encoder"
+        )
+
+
+def refuse_bi_encoder(folder: Path) -> None:
+    """Refuse to judge pairs with a model that has no head for it, of which it would only be said what weights it lacks.
+
+    Raises:
+        WrongKindError: the model in `folder` makes vectors, or is a network without a task.
+    """
+    architectures, kinds = _described(folder)
+    named = f"a {architectures[0]}" if architectures else "a model"
+    if _pooled(kinds):
+        raise WrongKindError(
+            f"it is {named} that makes vectors, a bi-encoder, not a cross-encoder; choose a cross-encoder, or make it "
+            "a reranker of kind: bi_encoder"
+        )
+    if architectures and all(name.endswith(("Model", "ForMaskedLM", "ForPreTraining")) for name in architectures):
+        raise WrongKindError(f"it is {named}, not a cross-encoder; choose a cross-encoder trained for relevance")
+
+
+def _described(folder: Path) -> tuple[list[str], list[str]]:
+    """What a model's own files say of it: its architectures, and the types of its modules."""
     config, modules = folder / "config.json", folder / "modules.json"
     settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     parts = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
     if not isinstance(settings, dict) or not isinstance(parts, list):
         raise ValueError("config.json or modules.json is not what a model's is")
-    named = settings.get("architectures")
-    kinds = [str(part.get("type", "")) for part in parts if isinstance(part, dict)]
-    if any(kind.endswith(".Router") for kind in kinds):
-        raise ValueError("it routes texts to several networks, which is not supported here")
-    pooled = any(kind.endswith(".Pooling") for kind in kinds)
-    if not pooled and any(name.endswith("ForSequenceClassification") for name in named or ()):
-        raise ValueError(f"it is a {(named or [''])[0]}, a cross-encoder or classifier, not a bi-encoder")
+    architectures = [str(name) for name in settings.get("architectures") or ()]
+    return architectures, [str(part.get("type", "")) for part in parts if isinstance(part, dict)]
+
+
+def _pooled(kinds: list[str]) -> bool:
+    return any(kind.endswith((".Pooling", ".StaticEmbedding")) for kind in kinds)
 
 
 _TOKENIZERS = (

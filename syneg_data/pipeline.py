@@ -37,7 +37,7 @@ from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
 from syneg_data.recipe import RecipeFile
 from syneg_data.records import Candidate, Generation
-from syneg_data.report import ledger
+from syneg_data.report import ledger, shortage
 from syneg_data.spec import fingerprint
 from syneg_data.stages import generate, load, mine
 from syneg_data.workspace import Workspace
@@ -134,8 +134,7 @@ def build(
         name = fingerprint("build", __version__, judged.key, recipe, prose, [c.digest for c in held_out.values()])
         if not mixed.examples:
             raise GateError(
-                f"{file.path}: no pair has enough negatives ({mixed.rejected}); nothing is published: look at the "
-                "rejected and failed rows of the funnel, then mine deeper, generate more or ask for fewer"
+                "\n".join([f"{file.path}: no pair has enough negatives; nothing is published", *shortage.told(stages)])
             )
         reused = not line.computed and intact(out, name) and _written_recipe(out) == file.written
         if not reused:

@@ -7,6 +7,7 @@ from syneg_data.generation.attributes import AUTO, PROPOSAL_ATTEMPTS, PROPOSAL_S
 from syneg_data.generation.critic import EXAM_KINDS, OPINION_TOKENS
 from syneg_data.generation.drafts import attempt_tokens, first_messages, pairs_of, plan_assignments, texts_of
 from syneg_data.inputs import resolve_models
+from syneg_data.mining import RunFile
 from syneg_data.pipeline import UNTIL
 from syneg_data.recipe import RecipeFile
 from syneg_data.validation import Validation
@@ -14,7 +15,7 @@ from syneg_data.validation.scoring import SCARCE_PAIRS
 
 
 def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
-    """Load the data, resolve the models, and count what would be asked of them.
+    """Load the data, resolve the models, read the runs, and count what would be asked of the models.
 
     Args:
         file: from load_recipe.
@@ -26,6 +27,9 @@ def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
     recipe = file.recipe
     collection = recipe.source.load(recipe.seed, recipe.limit)
     models = resolve_models(file, UNTIL)
+    for miner in recipe.mining:
+        if isinstance(miner, RunFile):  # other miners read nothing that the user wrote
+            miner.open(collection, None)
     pairs = collection.pairs()
     plan: dict[str, Any] = {
         "recipe": recipe.name,

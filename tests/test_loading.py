@@ -8,7 +8,16 @@ import jinja2
 import pytest
 
 from syneg_data.errors import InputError, StorageError
-from syneg_data.loading import halving, limit_length, naming, refuse_cross_encoder, render_chat
+from syneg_data.loading import (
+    WrongKindError,
+    halving,
+    limit_length,
+    naming,
+    quiet_loading,
+    refuse_bi_encoder,
+    refuse_cross_encoder,
+    render_chat,
+)
 
 CHAT = [
     {"role": "system", "content": "You are a host."},
@@ -277,5 +286,42 @@ def test_a_classifier_is_told_by_its_configuration_and_the_pooling_that_it_lacks
     if not refused:
         refuse_cross_encoder(tmp_path)
         return
-    with pytest.raises(ValueError, match=r"^it is a Bert\w+, a cross-encoder or classifier, not a bi-encoder$"):
+    with pytest.raises(WrongKindError, match=r"^it is a Bert\w+, a cross-encoder or classifier, not a bi-encoder; "):
         refuse_cross_encoder(tmp_path)
+
+
+HEADLESS = "not a cross-encoder; choose a cross-encoder trained for relevance"
+VECTORS = (
+    "that makes vectors, a bi-encoder, not a cross-encoder; choose a cross-encoder, or make it a reranker of "
+    "kind: bi_encoder"
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "modules", "expected"),
+    [
+        ({"architectures": ["BertModel"]}, None, f"it is a BertModel, {HEADLESS}"),
+        ({"architectures": ["BertForMaskedLM"]}, [TRANSFORMER], f"it is a BertForMaskedLM, {HEADLESS}"),
+        ({"architectures": ["BertModel"]}, [TRANSFORMER, module("a.Pooling")], f"it is a BertModel {VECTORS}"),
+        (CLASSIFIER, [TRANSFORMER, module("a.Pooling")], f"it is a BertForSequenceClassification {VECTORS}"),
+        (None, [module("a.StaticEmbedding")], f"it is a model {VECTORS}"),
+        (CLASSIFIER, None, ""),
+        (CLASSIFIER, [TRANSFORMER], ""),
+        ({"architectures": ["Qwen3ForCausalLM"]}, None, ""),
+        ({"architectures": []}, None, ""),
+        ({}, [TRANSFORMER], ""),
+        (None, None, ""),
+    ],
+)
+def test_a_bi_encoder_is_told_by_its_pooling_and_a_network_without_a_head_by_its_name(
+    tmp_path, config, modules, expected
+):
+    for name, content in (("config.json", config), ("modules.json", modules)):
+        if content is not None:
+            (tmp_path / name).write_text(json.dumps(content))
+    if not expected:
+        refuse_bi_encoder(tmp_path)
+        return
+    with pytest.raises(InputError) as caught, quiet_loading("m"):
+        refuse_bi_encoder(tmp_path)
+    assert str(caught.value) == f"model m: {expected}"

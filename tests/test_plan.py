@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from syneg_data.errors import InputError
 from syneg_data.generation import Critique
 from syneg_data.generation.strategies import Graded
-from syneg_data.plan import most_tokens, most_verdicts
+from syneg_data.plan import most_tokens, most_verdicts, plan_build
+from syneg_data.recipe import load_recipe
 from syneg_data.validation import Validation
 from tests.generation.world import section
+from tests.validation.world import save_words, write_data, write_recipe, write_run
 
 
 @pytest.mark.parametrize(
@@ -57,3 +60,21 @@ def test_the_most_that_a_language_model_judges(section, expected):
     """Of 1,000 candidates of ten queries with fifteen positives; random documents beside them."""
     spec = Validation.model_validate_json(json.dumps(section))
     assert most_verdicts(spec, 10, 15, 1000) == expected
+
+
+def test_a_broken_run_is_found_before_a_build(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, data = write_run(tmp_path / "run.txt", queries=2), write_data(tmp_path / "data", queries=2, fillers=2)
+    recipe = write_recipe(tmp_path / "recipe", data, run, save_words(tmp_path / "words"))
+    assert plan_build(load_recipe(recipe))["most candidates judged"] == 2 * 50
+    for content, what in (
+        ("", "run.txt: the run is empty; name one that has lines"),
+        (
+            "q00 Q0 elsewhere 1 9 t\n",
+            "run.txt:1: document 'elsewhere' is not in the corpus; name a run over this corpus",
+        ),
+    ):
+        run.write_text(content)
+        with pytest.raises(InputError) as caught:
+            plan_build(load_recipe(recipe))
+        assert str(caught.value) == what

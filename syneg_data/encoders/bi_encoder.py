@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from syneg_data.encoders.beginnings import of_tokenizer
 from syneg_data.encoders.vectors import Vectors, VectorStore
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress, Silence
@@ -139,7 +140,9 @@ class BiEncoder:
             self.label,
             self._batch_size,
             "texts",
-            lambda size: encode(list(texts), batch_size=size, normalize_embeddings=True, show_progress_bar=False),
+            lambda size: encode(
+                self._beginnings(texts, role), batch_size=size, normalize_embeddings=True, show_progress_bar=False
+            ),
         )
         fresh = np.asarray(vectors, dtype=np.float32)
         if fresh.ndim != 2 or len(fresh) != len(texts):
@@ -155,6 +158,25 @@ class BiEncoder:
             self._store(role).put([texts[row] for row in sound.tolist()], fresh[sound])
         self.encoded += len(texts)
         return fresh
+
+    def _beginnings(self, texts: Sequence[str], role: Role) -> list[str]:
+        """As much of each text as decides its vector, which may be all of it."""
+        model = self._model
+        first = model[0]
+        # Without a network (a table of vectors) all of a text counts; the rest is how the library can be told to treat
+        # texts in a way of the model's own, of which nothing is known here.
+        own = ("processing_kwargs", "query_length", "document_length", "query_expansion")
+        if getattr(first, "model", None) is None or any(getattr(first, name, None) for name in own):
+            return list(texts)
+        if "message" in getattr(first, "modality_config", {}):
+            return list(texts)
+        names = ("query",) if role == "query" else ("document", "passage", "corpus")
+        name = next((name for name in names if name in model.prompts), model.default_prompt_name)
+        prompt = model.prompts.get(name) or ""
+        begin = of_tokenizer(model.tokenizer, model.max_seq_length)
+        # The prompt is tokenised with the text, and its last word may be one with the text's first.
+        cut = [begin(prompt + text)[len(prompt) :] for text in texts]
+        return [short or text for short, text in zip(cut, texts, strict=True)]
 
     def _store(self, role: Role) -> VectorStore:
         if role not in self._stores:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from syneg_data.durable import cache_root, exclusive, replacing, sha256_file
+from syneg_data.encoders.beginnings import pair_tokens
 from syneg_data.errors import InputError
 from syneg_data.loading import (
     SAFE,
@@ -18,6 +19,7 @@ from syneg_data.loading import (
     device,
     limit_length,
     quiet_loading,
+    refuse_bi_encoder,
     refuse_missing,
     refuse_without_tokenizer,
 )
@@ -81,6 +83,7 @@ def _load(model: Resolved, max_length: int, dtype: Number) -> Any:  # noqa: ANN4
         from sentence_transformers import CrossEncoder as Model
 
         logger.info("loading cross-encoder %s", model.label)
+        refuse_bi_encoder(model.path)
         refuse_without_tokenizer(model.path)
         loaded = Model(str(model.path), device=device(), model_kwargs={"dtype": dtype, **SAFE_WEIGHTS}, **SAFE)
         refuse_missing(loaded[0].model, model.path)
@@ -95,9 +98,7 @@ class _TorchNetwork:
         self._most = loaded.max_seq_length
 
     def tokenise(self, pairs: Sequence[tuple[str, str]]) -> Tokens:
-        queries, texts = [query for query, _ in pairs], [text for _, text in pairs]
-        found = self._tokenizer(queries, texts, padding=False, truncation="longest_first", max_length=self._most)
-        return dict(found)
+        return pair_tokens(self._tokenizer, pairs, self._most)
 
     def padded(self, batch: Tokens) -> dict[str, Any]:
         """Tensors of one shape, with an attention mask."""

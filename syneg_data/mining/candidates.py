@@ -36,12 +36,19 @@ def mine_queries(query_ids: Sequence[str], sources: Sequence[Source], guards: Op
 
 
 def unite(query_id: str, lists: Mapping[str, Ranked], skips: Mapping[str, int], guards: OpenGuards) -> list[Candidate]:
-    """One candidate per document of one query's lists, with every source's rank and score."""
+    """One candidate per document of one query's lists, with every source's rank and score.
+
+    A list from elsewhere may name one text by several ids, and documents without text. Each keeps its rank, and none
+    disappears: the text counts under the id by which all miners know it, or, where the window does not have that one,
+    the best ranked of the others stands for it; what else is there stays a document that the guards refuse.
+    """
     hits: dict[str, tuple[Hit, ...]] = {}
     best: dict[str, int] = {}
     for name, ranked in lists.items():
         skip = skips[name]
-        for rank, (doc_id, score) in enumerate(ranked[skip:], start=skip + 1):
+        window = ranked[skip:]
+        named = _named([doc_id for doc_id, _ in window], guards)
+        for rank, (doc_id, (_, score)) in enumerate(zip(named, window, strict=True), start=skip + 1):
             hit = Hit(name, rank, score)
             if doc_id in hits:
                 hits[doc_id] += (hit,)
@@ -51,6 +58,22 @@ def unite(query_id: str, lists: Mapping[str, Ranked], skips: Mapping[str, int], 
     reason = guards.of_query(query_id).reason
     order = sorted(best.items(), key=lambda entry: (entry[1], entry[0]))
     return [Candidate(query_id, doc_id, hits[doc_id], reason(doc_id)) for doc_id, _ in order]
+
+
+def _named(doc_ids: list[str], guards: OpenGuards) -> list[str]:
+    """The ids under which the documents of a window become candidates; distinct if they are."""
+    known = [guards.document(doc_id) for doc_id in doc_ids]
+    if known == doc_ids:
+        return doc_ids
+    taken = set(doc_ids)
+    named = []
+    for doc_id, same in zip(doc_ids, known, strict=True):
+        if same is not None and same not in taken:
+            taken.add(same)
+            named.append(same)
+        else:
+            named.append(doc_id)
+    return named
 
 
 @contextlib.contextmanager

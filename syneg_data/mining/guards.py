@@ -11,6 +11,7 @@ from syneg_data.records import Echo, Twin
 from syneg_data.spec import Spec
 
 _SHINGLE = 3  # words
+_POSITIVE = ("positive", "text_of_positive")
 
 
 class Guards(Spec):
@@ -126,9 +127,18 @@ class QueryGuards:
         self._guards, self._refused, self._texts = guards, refused, texts
 
     def reason(self, doc_id: str) -> str:
-        """Why a document is refused; empty if it is not."""
+        """Why a document is refused; empty if it is not.
+
+        One that is none of its own is refused in any case: miners know its text under another id, which see, or it has
+        none.
+        """
         if why := self._refused.get(doc_id, ""):
             return why
+        known = self._guards.document(doc_id)
+        if known is None:
+            return "no_text"
+        if known != doc_id:
+            return "text_of_positive" if self._refused.get(known) in _POSITIVE else "same_text"
         for text_id in self._texts:
             if self._guards.is_near(doc_id, text_id):
                 return "near_duplicate_of_positive"

@@ -1,7 +1,7 @@
 """A run file: what any search engine found, in the format of TREC, as candidates."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -35,22 +35,30 @@ class RunFile(Spec):
         Raises:
             InputError: it is a folder.
         """
-        if not Path(self.path).is_file():
-            raise InputError(f"{shown(Path(self.path))}: not a file; name a TREC run")
-        return sha256_file(Path(self.path))
+        return sha256_file(self._file())
 
     def open(self, collection: Collection, model: Resolved | None, progress: Progress | None = None) -> Index:
         """Read the run.
 
         Raises:
-            InputError: a line is broken, names a document that the corpus lacks, or no query is the collection's.
+            InputError: it is a folder or empty, a line is broken or names a document that the corpus lacks, or no query
+                is the collection's.
         """
-        return _RunIndex(Path(self.path), collection)
+        return _RunIndex(self._file(), collection)
+
+    def _file(self) -> Path:
+        path = Path(self.path)
+        if not path.is_file():
+            raise InputError(f"{shown(path)}: not a file; name a TREC run")
+        return path
 
 
 class _RunIndex:
+    """A run as it stands: what has no text, or a text that another id has too, takes its rank like any other."""
+
     def __init__(self, path: Path, collection: Collection) -> None:
         runs: dict[str, dict[str, float]] = {query_id: {} for query_id in collection.queries}
+        number = 0
         for number, query_id, doc_id, score in _rows(path):
             if query_id not in runs:
                 continue
@@ -59,21 +67,19 @@ class _RunIndex:
             if doc_id not in collection.documents and doc_id not in collection.aliases:
                 fail(path, number, f"document {doc_id!r} is not in the corpus", "name a run over this corpus")
             runs[query_id][doc_id] = score
+        if not number:
+            raise InputError(f"{shown(path)}: the run is empty; name one that has lines")
         if not any(runs.values()):
             raise InputError(f"{shown(path)}: none of its queries is one of this split's; name a run of this split")
-        self._runs = {query_id: _ranked(scores, collection.aliases) for query_id, scores in runs.items()}
+        self._runs = {query_id: _ranked(scores) for query_id, scores in runs.items()}
 
     def search(self, query_ids: Sequence[str], k: int) -> list[Ranked]:
         return [self._runs[query_id][:k] for query_id in query_ids]
 
 
-def _ranked(scores: Mapping[str, float], aliases: Mapping[str, str | None]) -> Ranked:
-    """Documents by (score desc, doc_id asc), each text once, at its best; scores rounded once the order is clear."""
-    best: dict[str, float] = {}
-    for doc_id, score in scores.items():
-        if (known := aliases.get(doc_id, doc_id)) is not None:
-            best[known] = max(score, best.get(known, score))
-    ordered = sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))
+def _ranked(scores: dict[str, float]) -> Ranked:
+    """Documents by (score desc, doc_id asc); scores are rounded once the order is clear."""
+    ordered = sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))
     return [(doc_id, round(score, SCORE_DECIMALS)) for doc_id, score in ordered]
 
 
@@ -84,7 +90,10 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
             continue
         fields = line.split()
         if len(fields) != 6:
-            fail(path, number, f"{len(fields)} columns, not 6", "write query Q0 document rank score tag")
+            mend = "write query Q0 document rank score tag"
+            if len(fields) > 6:
+                mend += "; an id or tag with a space in it must lose it, an id in the collection's files too"
+            fail(path, number, f"{len(fields)} columns, not 6", mend)
         try:
             score = math.nan if "_" in fields[4] else float(fields[4])
         except ValueError:

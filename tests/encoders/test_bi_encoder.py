@@ -318,8 +318,8 @@ def test_a_cross_encoder_makes_no_vectors(folders):
     with pytest.raises(InputError) as caught:
         open_encoder(folders["cross"]).encode(["apple"], "document")
     assert str(caught.value) == (
-        "model cross: cannot be loaded (it is a BertForSequenceClassification, a cross-encoder or classifier, not a "
-        "bi-encoder); check that its folder is whole"
+        "model cross: it is a BertForSequenceClassification, a cross-encoder or classifier, not a bi-encoder; choose a "
+        "bi-encoder, or make it a reranker of kind: cross_encoder"
     )
 
 
@@ -331,8 +331,8 @@ def test_a_cross_encoder_that_sentence_transformers_saved_makes_no_vectors(folde
     with pytest.raises(InputError) as caught:
         open_encoder(tmp_path / "saved").encode(["apple"], "document")
     assert str(caught.value) == (
-        "model saved: cannot be loaded (it is a BertForSequenceClassification, a cross-encoder or classifier, not a "
-        "bi-encoder); check that its folder is whole"
+        "model saved: it is a BertForSequenceClassification, a cross-encoder or classifier, not a bi-encoder; choose a "
+        "bi-encoder, or make it a reranker of kind: cross_encoder"
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from syneg_data.encoders.cross_encoder import CrossEncoder, _batches
 from syneg_data.errors import InputError
 from syneg_data.references import PathModel, Resolved
-from tests.encoders.models import VOCABULARY, save_cross_encoder
+from tests.encoders.models import VOCABULARY, save_bi_encoder, save_cross_encoder
 
 PAIRS = [("does apple help", "apple banana"), ("does apple help", "plum quince"), ("lemon", "grape melon")]
 
@@ -429,6 +429,15 @@ def test_a_head_that_is_missing_is_not_made_up(folders, tmp_path):
     safetensors.torch.save_file(kept, lame / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="lame: cannot be loaded"):
         encoder(lame).score(PAIRS)
+
+
+def test_a_bi_encoder_judges_no_pairs(tmp_path):
+    with pytest.raises(InputError) as caught:
+        encoder(save_bi_encoder(tmp_path / "bi", 1)).score(PAIRS)
+    assert str(caught.value) == (
+        "model bi: it is a BertModel that makes vectors, a bi-encoder, not a cross-encoder; choose a cross-encoder, or "
+        "make it a reranker of kind: bi_encoder"
+    )
 
 
 def test_pickled_weights_are_refused(folders, tmp_path):

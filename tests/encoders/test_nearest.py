@@ -218,6 +218,39 @@ def test_threads_do_not_show(threads):
     assert found == plain_array(queries, corpus, doc_ids, 20)
 
 
+def precisions():
+    import torch
+
+    return torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision
+
+
+@pytest.mark.parametrize("how", ["for all", "one by one"])
+def test_products_are_computed_in_full_whatever_the_process_was_told(how):
+    import torch
+
+    class Listening(Vectors):
+        def read(self, start, stop):
+            seen.append(precisions())
+            return super().read(start, stop)
+
+    rng, seen, first = np.random.default_rng(5), [], precisions()
+    corpus, queries, doc_ids = unit(rng, 3000, 64), unit(rng, 20, 64), names(3000)
+    try:
+        if how == "for all":
+            torch.set_float32_matmul_precision("medium")
+        else:
+            torch.backends.cuda.matmul.fp32_precision = "tf32"
+            torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+        told = precisions()
+        found = nearest(queries, Listening.of(corpus), TieRanks(doc_ids), 20)
+        assert precisions() == told == ("tf32", "bf16")
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision = first
+    assert set(seen) == {("ieee", "ieee")}
+    assert found == plain_array(queries, corpus, doc_ids, 20)
+
+
 def test_a_long_vector_that_float32_misjudges_is_found():
     """It is not on the shortlist, and its error is that of its own length, not of those that are."""
     rng = np.random.default_rng(37)
