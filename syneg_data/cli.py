@@ -95,10 +95,11 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Tell the whole story of one query: every candidate, where from, scores, verdict, and why."""
+    from syneg_data.publishing.release import open_release
     from syneg_data.report.story import query_story
     from syneg_data.report.terminal import print_story
 
-    story = query_story(folder, query_id)
+    story = query_story(open_release(str(folder)), query_id)
     if as_json:
         _print_json(story)
     else:

@@ -16,7 +16,7 @@ import yaml
 from syneg_data import __version__
 from syneg_data.collection import Collection
 from syneg_data.durable import swap_directory, write_json, write_text
-from syneg_data.errors import GateError
+from syneg_data.errors import GateError, InputError
 from syneg_data.execution import Progress, Silence
 from syneg_data.export.configs import (
     candidate_table,
@@ -35,6 +35,7 @@ from syneg_data.line import Judged, Line, Written
 from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
+from syneg_data.publishing.release import read_lock
 from syneg_data.recipe import RecipeFile
 from syneg_data.records import Candidate, Generation
 from syneg_data.report import ledger
@@ -250,8 +251,11 @@ def _rate(items: int, seconds: float | None) -> float | None:
 
 
 def _written_recipe(out: Path) -> Any:  # noqa: ANN401
-    """The recipe that the lock of a build folder holds, as written."""
-    return yaml.safe_load((out / "recipe.lock.yaml").read_text(encoding="utf-8"))["recipe"]
+    """The recipe that the lock of a build folder holds, as written; None where it cannot be read."""
+    try:
+        return read_lock(out, out.name)
+    except InputError:
+        return None
 
 
 def _run_facts(line: Line, report: dict[str, Any], reused: bool) -> dict[str, Any]:
