@@ -124,14 +124,16 @@ def rethreshold(
     from syneg_data.pipeline import build as build_recipe
     from syneg_data.recipe import load_recipe
     from syneg_data.report.terminal import TerminalProgress, print_changes
-    from syneg_data.rethreshold import changed_recipe, changes_of, rethreshold
+    from syneg_data.rethreshold import changed_recipe, changes_of, gate_to_write, rethreshold
 
     changes = changes_of(rule=rule, agree=agree, ambiguous=ambiguous, false_negative=false_negative)
     found = rethreshold(folder, changes)
     if apply is not None:
-        changed = changed_recipe(load_recipe(apply), folder, changes)
+        file = load_recipe(apply)
+        changed = changed_recipe(file, folder, changes)
         done = build_recipe(changed, folder, progress=TerminalProgress())
         found["applied"] = done.report["examples"]
+        found["recipe"] = {"file": _shown(apply), "to_write": {"validation": gate_to_write(file, changed)}}
     if as_json:
         _print_json(found)
     else:

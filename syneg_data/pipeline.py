@@ -30,6 +30,7 @@ from syneg_data.export.parquet import write_configs
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
+from syneg_data.generation.strategies.restyle import first_versions
 from syneg_data.inputs import resolve_models
 from syneg_data.line import Judged, Line, Written
 from syneg_data.mixing.selection import Material, Mixed
@@ -113,7 +114,8 @@ def build(
                 stages["restyle"] = ledger.restyle_entry(_of_role(written, "positive"), judged.restyled)
         if "mix" in steps:
             kept, relabelled = judged.kept(), judged.relabelled()
-            restyled = _restyled(written, judged)
+            strategies = recipe.generation.strategies if recipe.generation else ()
+            restyled = first_versions(judged.restyled, strategies)
             with line.timed("mix"):
                 judgements = collection.with_positives((v.query_id, v.doc_id) for v in relabelled)
                 mixed = recipe.mixing.mix(Material(judgements, kept, restyled, recipe.seed))
@@ -169,19 +171,6 @@ def _report_generation(report: dict[str, Any], written: Written, collection: Col
         report["critic"] = written.exam
     if written.proposals:
         report["proposals"] = [proposal.model_dump(mode="json") for proposal in written.proposals]
-
-
-def _restyled(written: Written, judged: Judged) -> dict[tuple[str, str], str]:
-    """(query_id, positive_id) -> the first version of that positive that is still relevant.
-
-    Positives that a model made up (the top level of `graded`) are not among them: they take no positive's place.
-    """
-    made_from = {row.doc_id: row.seed_doc_id for row in final_rows(written.rows)}
-    found: dict[tuple[str, str], str] = {}
-    for verdict in judged.restyled:
-        if verdict.verdict == "keep" and made_from[verdict.doc_id] == verdict.positive_id:
-            found.setdefault((verdict.query_id, str(verdict.positive_id)), verdict.doc_id)
-    return found
 
 
 def _tables(
