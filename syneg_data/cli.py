@@ -170,10 +170,12 @@ def review_import(
     from syneg_data.review import import_judgements
 
     found = import_judgements(folder, file)
+    found["file"] = _shown(Path(found["file"]))
     if as_json:
         _print_json(found)
     else:
         print_review(found)
+        typer.echo(f"kept as {found['file']}{', in place of an earlier one' if found['replaced'] else ''}")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from syneg_data.publishing.release import open_release
 from syneg_data.recipe import load_recipe
 from syneg_data.report.story import query_story
 from syneg_data.rethreshold import changed_recipe, changes_of, gate_to_write, rethreshold
-from syneg_data.review import export_sample, import_judgements
+from syneg_data.review import export_sample, import_judgements, row_key
 from tests.validation.world import files_of, json_of, rows_of, save_words, write_data, write_recipe, write_run
 
 
@@ -365,16 +365,20 @@ def test_a_sample_goes_out_blind_and_comes_back_as_an_estimate(built, tmp_path, 
     verdicts = {pair: fate for pair, fate in fates(built).items() if fate in ("keep", "false_negative")}
     assert export_sample(built, path, 1000, None) == {"written": len(verdicts), "candidates": len(verdicts)}
     rows = read(path)
-    assert {tuple(row) for row in rows} == {("query_id", "doc_id", "query", "positive", "document", "relevant")}
-    assert {(row["query_id"], row["doc_id"]) for row in rows} == set(verdicts)
+    assert {tuple(row) for row in rows} == {("row", "query_id", "query", "positive", "document", "relevant")}
+    digest = sha256_file(built / "manifest.json")
+    pairs = {row_key(digest, *pair): pair for pair in verdicts}
+    assert {row["row"] for row in rows} == set(pairs)
+    assert {(row["row"], row["query_id"]) for row in rows} == {(key, pair[0]) for key, pair in pairs.items()}
     assert all(row["relevant"] == "" for row in rows)
     texts = {row["_id"]: row["text"] for row in rows_of(built, "corpus")}
-    assert all(row["document"] == texts[row["doc_id"]] for row in rows)
+    assert all(row["document"] == texts[pairs[row["row"]][1]] for row in rows)
+    assert not any(doc_id in value for row in rows for value in row.values() for _, doc_id in verdicts), "blind"
     # The judge finds relevant what the gate refused, and one kept document more; one row is left empty.
     kept = sorted(pair for pair, fate in verdicts.items() if fate == "keep")
     wrong, empty = kept[0], kept[1]
     for row in rows:
-        pair = (row["query_id"], row["doc_id"])
+        pair = pairs[row["row"]]
         row["relevant"] = "" if pair == empty else "YES" if pair == wrong or verdicts[pair] != "keep" else "no"
     write(path, rows)
     found = import_judgements(built, path)
@@ -385,6 +389,7 @@ def test_a_sample_goes_out_blind_and_comes_back_as_an_estimate(built, tmp_path, 
     assert (found["not_judged"], found["by"]) == (1, "person")
     assert 0.5 < found["kappa"] < 1
     stored = built.with_name(f"{built.name}.review.json")
+    assert (found.pop("file"), found.pop("replaced")) == (str(stored), suffix == ".jsonl"), "the second of the two"
     assert json.loads(stored.read_text()) == found
     with pytest.raises(InputError, match="exists, and may hold judgements"):
         export_sample(built, path, 10, None)
@@ -401,7 +406,9 @@ def test_a_sample_follows_from_its_seed(built, tmp_path):
     ("change", "message"),
     [
         ({"relevant": "perhaps"}, "relevant is 'perhaps'; write yes or no, or leave it empty"),
-        ({"doc_id": "stranger"}, "'stranger' is no candidate for query"),
+        ({"relevant": 1}, "`relevant` is no text; write it in quotes"),
+        ({"row": None}, "`row` is no text; write it in quotes"),
+        ({"row": "stranger"}, "row 'stranger' is no candidate of built as it is now; .*; export a new sample"),
         ({"relevant": ""}, "no row is judged"),
     ],
 )
@@ -420,12 +427,112 @@ def test_a_row_twice_and_a_broken_line(built, tmp_path):
     write(path, [row | {"relevant": "yes"}] * 2)
     with pytest.raises(InputError, match=r"sample\.jsonl:2: .* stands twice; keep one row"):
         import_judgements(built, path)
-    path.write_text("{broken\n")
-    with pytest.raises(InputError, match=r"sample\.jsonl:1: broken JSON"):
+    lines = {
+        "{broken": "broken JSON",
+        "[" * 300_000: "nested too deeply",
+        "[]": "no JSON object",
+        '{"row": "a", "relevant": "yes", "relevant": "no"}': "the key 'relevant' stands twice; keep one",
+        '{"row": "a"}': "has no `relevant`; keep the columns that `review export` wrote",
+    }
+    for line, message in lines.items():
+        path.write_text(f"\n{line}\n")
+        with pytest.raises(InputError, match=rf"sample\.jsonl:2: {message}"):
+            import_judgements(built, path)
+
+
+def test_json_may_say_it_in_its_own_words(built, tmp_path):
+    path = tmp_path / "sample.jsonl"
+    export_sample(built, path, 6, None)
+    write(path, [row | {"relevant": word} for row, word in zip(read(path), [True, False, None] * 2, strict=True)])
+    found = import_judgements(built, path)
+    assert found["kept"]["judged"] + found["refused"]["judged"] == 4
+    assert found["kept"]["relevant"] + found["refused"]["relevant"] == 2
+    assert found["not_judged"] == 2
+
+
+HEAD = "row,query_id,query,positive,document,relevant"
+SPREADSHEETS = {
+    "semicolons": (f"{HEAD}\na,b,c,d,e,yes\n".replace(",", ";"), "1: semicolons stand between its columns; save it as"),
+    "tabs": (f"{HEAD}\na,b,c,d,e,yes\n".replace(",", "\t"), "1: tabs stand between its columns; save it as CSV with"),
+    "no column": (f"{HEAD}\n".replace("relevant", "Relevant"), "1: has no column `relevant`; keep the columns"),
+    "a column twice": (f"{HEAD},relevant\n", "1: the column `relevant` stands twice; keep one"),
+    "few cells": (f"{HEAD}\na,b,c\n", "2: has 3 cells, the first line names 6 columns; put quotes around"),
+    "many cells": (
+        f'{HEAD}\na,b,"c\n",d,e,f,yes\n',
+        "2: has 7 cells, the first line names 6 columns; put",
+    ),
+    "an open quote": (f'{HEAD}\na,"b,c,d,e,yes\n', "2: broken CSV \\("),
+    "old line ends": (f"{HEAD}\ra,b,c,d,e,yes\r", "2: row 'a' is no candidate"),
+    "nothing": ("\n", "1: has no column `row`"),
+}
+
+
+@pytest.mark.parametrize("name", SPREADSHEETS)
+def test_a_table_that_a_spreadsheet_has_spoilt_is_named_for_what_it_is(built, tmp_path, name):
+    text, message = SPREADSHEETS[name]
+    path = tmp_path / "sample.csv"
+    path.write_bytes(text.encode())
+    with pytest.raises(InputError, match=rf"sample\.csv:{message}"):
         import_judgements(built, path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_documents_of_any_length_and_ids_of_any_form_come_back(home, tmp_path, suffix):
+    data = write_data(tmp_path / "data", changes=[("00-near", "alpha apple apple " * 10_000)])
+    where = (data, write_run(tmp_path / "run.txt"), home / "words")
+    strange = {
+        "01-near": "'=x", "01-half": "'-y", "01-low": "=z", "01-faint": "-w", "01-high": "NULL", "01-above": "1e5",
+        "q00": "'=1", "q01": "-1",
+    }  # fmt: skip
+    for path in (data / "corpus.jsonl", data / "queries.jsonl", data / "qrels" / "train.tsv", tmp_path / "run.txt"):
+        text = path.read_text()
+        for name, other in strange.items():
+            text = text.replace(name, other)
+        path.write_text(text)
+    file = load_recipe(write_recipe(tmp_path, *where, mixing={"kind": "mined_only", "mined": 1}))
+    build(file, tmp_path / "built")
+    path = tmp_path / f"sample{suffix}"
+    export_sample(tmp_path / "built", path, 1000, None)
+    limit = csv.field_size_limit(1 << 20)
+    rows = read(path)
+    csv.field_size_limit(limit)
+    assert max(len(row["document"]) for row in rows) > 131_072
+    write(path, [row | {"relevant": "no"} for row in rows])
+    found = import_judgements(tmp_path / "built", path)
+    fate = list(fates(tmp_path / "built").values())
+    assert (found["kept"]["judged"], found["refused"]["judged"]) == (fate.count("keep"), fate.count("false_negative"))
+    assert csv.field_size_limit() == limit, "the limit is the process's, and left as it was"
+
+
+def test_a_sample_of_the_build_before_another_gate_is_refused(home, tmp_path):
+    file = recipe_of(home, "first")
+    build(file, tmp_path / "mine")
+    export_sample(tmp_path / "mine", tmp_path / "sample.jsonl", 6, None)
+    write(tmp_path / "sample.jsonl", [row | {"relevant": "no"} for row in read(tmp_path / "sample.jsonl")])
+    import_judgements(tmp_path / "mine", tmp_path / "sample.jsonl")
+    build(changed_recipe(file, tmp_path / "mine", {"ambiguous": "keep"}), tmp_path / "mine")
+    with pytest.raises(InputError, match="sample is of another build, or was drawn before another gate was applied"):
+        import_judgements(tmp_path / "mine", tmp_path / "sample.jsonl")
+
+
+def test_what_was_found_is_kept_beside_the_build_wherever_one_stands(built, tmp_path, monkeypatch, capsys):
+    folder = tampered(built, tmp_path)
+    path = tmp_path / "sample.jsonl"
+    export_sample(folder, path, 4, None)
+    write(path, [row | {"relevant": "no"} for row in read(path)])
+    for place, name in ((folder / "scores", ".."), (folder, "."), (tmp_path, "bad")):
+        monkeypatch.chdir(place)
+        import_judgements(Path(name), path)
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["bad", "bad.review.json", "sample.jsonl"]
+    assert not list(folder.rglob("*.review.json"))
+    assert said(capsys, "review", "import", "bad", path).endswith("kept as bad.review.json, in place of an earlier one")
+    (tmp_path / "bad.review.json").unlink()
+    assert said(capsys, "review", "import", "bad", path).endswith("kept as bad.review.json")
+    with pytest.raises(InputError, match="someone/data@v1: no build folder"):
+        import_judgements(Path("someone/data@v1"), path)
 
 
 def test_a_cell_is_never_a_formula():
     formulas = ["=1+1", "+1", "-1", "@x"]
     assert [cell(text) for text in formulas] == ["'=1+1", "'+1", "'-1", "'@x"]
-    assert [cell(text) for text in ("plain", "")] == ["plain", ""]
+    assert [cell(text) for text in ("plain", "", "'tis")] == ["plain", "", "'tis"]
