@@ -95,10 +95,11 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Tell the whole story of one query: every candidate, where from, scores, verdict, and why."""
+    from syneg_data.publishing.release import open_release
     from syneg_data.report.story import query_story
     from syneg_data.report.terminal import print_story
 
-    story = query_story(folder, query_id)
+    story = query_story(open_release(str(folder)), query_id)
     if as_json:
         _print_json(story)
     else:
@@ -123,14 +124,16 @@ def rethreshold(
     from syneg_data.pipeline import build as build_recipe
     from syneg_data.recipe import load_recipe
     from syneg_data.report.terminal import TerminalProgress, print_changes
-    from syneg_data.rethreshold import changed_recipe, changes_of, rethreshold
+    from syneg_data.rethreshold import changed_recipe, changes_of, gate_to_write, rethreshold
 
     changes = changes_of(rule=rule, agree=agree, ambiguous=ambiguous, false_negative=false_negative)
     found = rethreshold(folder, changes)
     if apply is not None:
-        changed = changed_recipe(load_recipe(apply), folder, changes)
+        file = load_recipe(apply)
+        changed = changed_recipe(file, folder, changes)
         done = build_recipe(changed, folder, progress=TerminalProgress())
         found["applied"] = done.report["examples"]
+        found["recipe"] = {"file": _shown(apply), "to_write": {"validation": gate_to_write(file, changed)}}
     if as_json:
         _print_json(found)
     else:
@@ -167,10 +170,12 @@ def review_import(
     from syneg_data.review import import_judgements
 
     found = import_judgements(folder, file)
+    found["file"] = _shown(Path(found["file"]))
     if as_json:
         _print_json(found)
     else:
         print_review(found)
+        typer.echo(f"kept as {found['file']}{', in place of an earlier one' if found['replaced'] else ''}")
 
 
 @app.command()

@@ -29,8 +29,12 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def cell(text: str) -> str:
-    """Text for a CSV file that a spreadsheet will not take for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """Text for a CSV file that a spreadsheet will not take for a formula.
+
+    What begins with a formula's first character, or with apostrophes before one, gets an apostrophe more; so the text
+    is what is left without the first.
+    """
+    return f"'{text}" if text.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def fail(path: Path, number: int, what: str, mend: str) -> NoReturn:

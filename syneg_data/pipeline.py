@@ -16,7 +16,7 @@ import yaml
 from syneg_data import __version__
 from syneg_data.collection import Collection
 from syneg_data.durable import swap_directory, write_json, write_text
-from syneg_data.errors import GateError
+from syneg_data.errors import GateError, InputError
 from syneg_data.execution import Progress, Silence
 from syneg_data.export.configs import (
     candidate_table,
@@ -30,11 +30,13 @@ from syneg_data.export.parquet import write_configs
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
+from syneg_data.generation.strategies.restyle import first_versions
 from syneg_data.inputs import resolve_models
 from syneg_data.line import Judged, Line, Written
 from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
+from syneg_data.publishing.release import read_lock
 from syneg_data.recipe import RecipeFile
 from syneg_data.records import Candidate, Generation
 from syneg_data.report import ledger, shortage
@@ -112,7 +114,8 @@ def build(
                 stages["restyle"] = ledger.restyle_entry(_of_role(written, "positive"), judged.restyled)
         if "mix" in steps:
             kept, relabelled = judged.kept(), judged.relabelled()
-            restyled = _restyled(written, judged)
+            strategies = recipe.generation.strategies if recipe.generation else ()
+            restyled = first_versions(judged.restyled, strategies)
             with line.timed("mix"):
                 judgements = collection.with_positives((v.query_id, v.doc_id) for v in relabelled)
                 mixed = recipe.mixing.mix(Material(judgements, kept, restyled, recipe.seed))
@@ -167,19 +170,6 @@ def _report_generation(report: dict[str, Any], written: Written, collection: Col
         report["critic"] = written.exam
     if written.proposals:
         report["proposals"] = [proposal.model_dump(mode="json") for proposal in written.proposals]
-
-
-def _restyled(written: Written, judged: Judged) -> dict[tuple[str, str], str]:
-    """(query_id, positive_id) -> the first version of that positive that is still relevant.
-
-    Positives that a model made up (the top level of `graded`) are not among them: they take no positive's place.
-    """
-    made_from = {row.doc_id: row.seed_doc_id for row in final_rows(written.rows)}
-    found: dict[tuple[str, str], str] = {}
-    for verdict in judged.restyled:
-        if verdict.verdict == "keep" and made_from[verdict.doc_id] == verdict.positive_id:
-            found.setdefault((verdict.query_id, str(verdict.positive_id)), verdict.doc_id)
-    return found
 
 
 def _tables(
@@ -249,8 +239,11 @@ def _rate(items: int, seconds: float | None) -> float | None:
 
 
 def _written_recipe(out: Path) -> Any:  # noqa: ANN401
-    """The recipe that the lock of a build folder holds, as written."""
-    return yaml.safe_load((out / "recipe.lock.yaml").read_text(encoding="utf-8"))["recipe"]
+    """The recipe that the lock of a build folder holds, as written; None where it cannot be read."""
+    try:
+        return read_lock(out, out.name)
+    except InputError:
+        return None
 
 
 def _run_facts(line: Line, report: dict[str, Any], reused: bool) -> dict[str, Any]:

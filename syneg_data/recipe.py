@@ -1,6 +1,6 @@
 """The whole recipe at a glance, and load_recipe: all schema errors at once, as `file:line: path: what; what to do`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -146,6 +146,15 @@ def check_recipe(file: Path, written: dict[str, Any]) -> RecipeFile:
     return _checked(file, Parsed(written, {}))
 
 
+def recorded_recipe(written: Mapping[str, Any]) -> Recipe:
+    """The recipe in the lock of a build, which may have been made on another machine: no path in it need be here.
+
+    Raises:
+        ValidationError: no build of this version can have recorded it.
+    """
+    return Recipe.model_validate(frozen(written), context={"elsewhere": True})
+
+
 def _checked(file: Path, parsed: Parsed) -> RecipeFile:
     path = str(file)
     try:
@@ -165,7 +174,8 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
     terms = recipe.generation.terms if recipe.generation else None
     if what := conflict(recipe.source.license, terms, recipe.publishing.license):
         yield ("publishing", "license"), what
-    yield from _gate_problems(recipe.validation)
+    for where, what in gate_problems(recipe.validation):
+        yield ("validation", *where), what
     comparison = recipe.comparison or Comparison()
     if len(set(comparison.learning_rates)) < len(comparison.learning_rates):
         yield ("comparison", "learning_rates"), "a rate stands here twice; name each once"
@@ -186,22 +196,22 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
                 yield (*loc, i), f"the name '{name}' is taken; give each entry a `name` of its own"
 
 
-def _gate_problems(spec: Validation) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """What of the validation section does not fit together."""
+def gate_problems(spec: Validation) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What of the validation section does not fit together: where in it, what and what to do."""
     language_models = [i for i, reranker in enumerate(spec.rerankers) if reranker.kind == "llm"]
     if spec.ambiguous == "llm" and len(language_models) != 1:
         yield (
-            ("validation", "ambiguous"),
+            ("ambiguous",),
             f"'llm' needs exactly one reranker of kind llm, here are {len(language_models)}; add or remove one",
         )
     if spec.agree == "joint" and spec.rule.kind != "calibrated":
-        yield ("validation", "agree"), f"'joint' needs rule.kind calibrated, not {spec.rule.kind}; use any, all or mean"
+        yield ("agree",), f"'joint' needs rule.kind calibrated, not {spec.rule.kind}; use any, all or mean"
     if not spec.panel():
-        yield ("validation", "rerankers"), "only the llm reranker is left to judge; add another, or use ambiguous: drop"
+        yield ("rerankers",), "only the llm reranker is left to judge; add another, or use ambiguous: drop"
     if spec.ambiguous != "drop" and not spec.rule.doubt:
-        yield ("validation", "ambiguous"), "the rule has no band of doubt, so nothing is ambiguous; set rule.doubt"
+        yield ("ambiguous",), "the rule has no band of doubt, so nothing is ambiguous; set rule.doubt"
     if spec.review is not None and spec.review.reranker.name in [reranker.name for reranker in spec.rerankers]:
         yield (
-            ("validation", "review", "reranker"),
+            ("review", "reranker"),
             f"the name '{spec.review.reranker.name}' is a reranker's of the gate; give it a name of its own",
         )

@@ -35,8 +35,11 @@ class Resolved:
 
 
 def resolve_path(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
-    """Resolve a path from the recipe's folder and insist that it exists; for use as a pydantic validator."""
-    if not isinstance(value, str):
+    """Resolve a path from the recipe's folder and insist that it exists; for use as a pydantic validator.
+
+    With `elsewhere` in the context it stays as it is: the recipe of a build that was made in another place.
+    """
+    if not isinstance(value, str) or (info.context or {}).get("elsewhere"):
         return value
     base = (info.context or {}).get("base", Path.cwd())
     try:

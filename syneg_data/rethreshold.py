@@ -5,23 +5,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from syneg_data.errors import InputError
-from syneg_data.mixing import Mixing
+from syneg_data.generation.strategies.restyle import first_versions
 from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.publishing.judgements import judged_collection, scores_of, verdicts_of
+from syneg_data.publishing.manifest import BUILD
 from syneg_data.publishing.release import Release, open_release
-from syneg_data.recipe import RecipeFile, check_recipe
-from syneg_data.recipe_text import frozen, part
+from syneg_data.recipe import Recipe, RecipeFile, check_recipe, gate_problems, recorded_recipe
+from syneg_data.recipe_text import part
 from syneg_data.records import Scored, Verdict
 from syneg_data.validation import Reranker, Rule, Validation
-from syneg_data.validation.fitting import evidence_of, fit_joint, fit_rule
+from syneg_data.validation.fitting import evidence_of, fit_joint, fit_rule, refuse_useless
 from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, settle
 from syneg_data.validation.review import source_of
 from syneg_data.validation.rules import Bar
 
-_ANY_MODEL = {"kind": "hub", "id": "any/model", "revision": "any"}  # none is loaded, whatever the recipe names
+CHANGEABLE = ("rule", "agree", "ambiguous", "false_negative")  # keys of the validation section
 
 
 def changes_of(*, rule: str | None, **choices: str | None) -> dict[str, Any]:
@@ -40,8 +39,7 @@ def changes_of(*, rule: str | None, **choices: str | None) -> dict[str, Any]:
         changes["rule"] = parsed.model_dump(mode="json")
     for name, value in choices.items():
         if value is not None:
-            label = f"--{name.replace('_', '-')}"
-            changes[name] = part(label, value, Validation.model_fields[name].annotation)
+            changes[name] = part(_option(name), value, Validation.model_fields[name].annotation)
     if not changes:
         raise InputError("nothing to change; say --rule, --agree, --ambiguous or --false-negative")
     return changes
@@ -62,38 +60,44 @@ def rethreshold(folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
         InputError: it is no build, has no scores, or a change does not fit.
     """
     release = open_release(str(folder))
-    spec = _changed(release, changes)
+    recipe = _changed(release, changes)
+    spec = recipe.validation
     stored = scores_of(release)
     before = verdicts_of(release)
     asked = {row.reranker for row in stored if row.role == "positive"}
     for reranker in (spec.rerankers[i] for i in spec.panel()):
-        if reranker.name not in asked:
+        if reranker.kind == "llm" and reranker.name not in asked:
             raise InputError(
                 f"{release.label}: {reranker.name} judged only what was ambiguous in this build; change the recipe and "
                 "build it to have it judge everything"
             )
-    gate, fitted = _gate(spec, before, stored)
+    gate, fitted = _gate(release.label, spec, before, stored)
     scores = Scores(row for row in stored if row.role != "reviewed")
     second = _second_scores(spec, stored)
-    after = [settle(_judged(verdict, gate, scores), spec, second, gate) for verdict in before]
-    restyled = [as_positive(_judged(v, gate, scores), gate) for v in verdicts_of(release, ["restyle"])]
+    try:
+        after = [settle(_judged(verdict, gate, scores), spec, second, gate) for verdict in before]
+        restyled = [as_positive(_judged(v, gate, scores), gate) for v in verdicts_of(release, ["restyle"])]
+    except KeyError as error:
+        raise InputError(f"{release.label}: scores has none for {error}, which was judged; build it again") from error
     moved = Counter(
         (_fate(old), _fate(new), source_of(old))
         for old, new in zip(before, after, strict=True)
         if _fate(old) != _fate(new)
     )
-    mixed = _mix(release, after, restyled)
+    mixed = _mix(release, recipe, after, restyled)
     report = release.json("report.json")
+    with release.reading("report.json"):
+        examples, without = report["examples"], report["stages"]["mix"]["pairs"]["rejected"]
     return {
-        "gate": {key: spec.model_dump(mode="json")[key] for key in ("rule", "agree", "ambiguous", "false_negative")},
+        "gate": _gate_of(recipe),
         "before": _counts(before),
         "after": _counts(after),
         "moved": [
             {"from": old, "to": new, "source": source, "count": count}
             for (old, new, source), count in sorted(moved.items())
         ],
-        "examples": {"before": report["examples"], "after": len(mixed.examples)},
-        "pairs_without": {"before": report["stages"]["mix"]["pairs"]["rejected"], "after": mixed.rejected},
+        "examples": {"before": examples, "after": len(mixed.examples)},
+        "pairs_without": {"before": without, "after": mixed.rejected},
         "rerankers": fitted,
     }
 
@@ -101,51 +105,83 @@ def rethreshold(folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
 def changed_recipe(file: RecipeFile, folder: Path, changes: Mapping[str, Any]) -> RecipeFile:
     """The recipe of a build with its gate changed, ready to be built: no score is computed again.
 
+    Args:
+        file: the recipe that the build was made from; its gate may be another by now, the build's is what is changed.
+        folder: the build folder.
+        changes: as for `rethreshold`.
+
     Raises:
         InputError: it is not the recipe that the build was made from, or a change does not fit.
     """
     release = open_release(str(folder))
     limit = release.recipe.get("limit")
-    if {**file.written, "limit": limit} != {**release.recipe, "limit": limit}:
-        raise InputError(f"{file.path}: not the recipe that {release.label} was built from; name that one")
-    written = {**release.recipe, "validation": {**file.written["validation"], **changes}}
-    return check_recipe(file.path, written)
-
-
-def _changed(release: Release, changes: Mapping[str, Any]) -> Validation:
-    """The validation section of a release with some keys changed; models are left out, for none is needed."""
-    written = {**release.recipe["validation"], **changes}
-    written["rerankers"] = [_without_model(reranker) for reranker in written["rerankers"]]
-    written.pop("review", None)
-    spec: Validation = TypeAdapter(Validation).validate_python(frozen(written))
-    if spec.ambiguous != "drop" and not spec.rule.doubt:
-        raise InputError(f"--ambiguous {spec.ambiguous}: the rule has no band of doubt; set `doubt` in --rule")
-    if spec.agree == "joint" and spec.rule.kind != "calibrated":
+    with release.reading(BUILD):
+        ours = _but_the_gate({**release.recipe, "limit": limit})
+    if _but_the_gate({**file.written, "limit": limit}) != ours:
         raise InputError(
-            f"--agree joint: needs a rule of kind calibrated, not {spec.rule.kind}; choose any, all or mean"
+            f"{file.path}: not the recipe that {release.label} was built from (what differs is not the gate alone); "
+            "name that one"
         )
-    if not spec.panel():
-        raise InputError(f"{release.label}: only the llm reranker is left to judge; use --ambiguous drop")
-    return spec
+    return check_recipe(file.path, _with_gate(release.recipe, changes))
 
 
-def _without_model(reranker: Mapping[str, Any]) -> dict[str, Any]:
-    if "engine" not in reranker:
-        return {**reranker, "model": _ANY_MODEL}
-    engine = reranker["engine"]
-    return {**reranker, "engine": {**engine, "model": _ANY_MODEL} if isinstance(engine.get("model"), dict) else engine}
+def gate_to_write(file: RecipeFile, applied: RecipeFile) -> dict[str, Any]:
+    """The keys that a recipe file's validation section needs, and lacks, to say the gate that was applied."""
+    before, after = _gate_of(file.recipe), _gate_of(applied.recipe)
+    return {key: after[key] for key in CHANGEABLE if after[key] != before[key]}
 
 
-def _gate(spec: Validation, verdicts: Sequence[Verdict], stored: Sequence[Scored]) -> tuple[Gate, list[dict[str, Any]]]:
-    """The gate, fitted to the stored scores as a build would; and what was fitted."""
+def _gate_of(recipe: Recipe) -> dict[str, Any]:
+    written = recipe.validation.model_dump(mode="json")
+    return {key: written[key] for key in CHANGEABLE}
+
+
+def _with_gate(written: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {**written, "validation": {**written["validation"], **changes}}
+
+
+def _but_the_gate(written: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as written, without what `rethreshold` may change."""
+    kept = {key: value for key, value in written["validation"].items() if key not in CHANGEABLE}
+    return {**written, "validation": kept}
+
+
+def _changed(release: Release, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe of a release with some keys of its validation section changed.
+
+    Raises:
+        InputError: the gate does not fit together any more; with a line for everything that does not.
+    """
+    with release.reading(BUILD):
+        recipe = recorded_recipe(_with_gate(release.recipe, changes))
+    problems = [
+        f"{_option(loc[0]) if loc[0] in changes else f'{release.label}: validation.{loc[0]}'}: {what}"
+        for loc, what in gate_problems(recipe.validation)
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+    return recipe
+
+
+def _option(name: str) -> str:
+    """A key of the validation section as the command line has it."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _gate(
+    label: str, spec: Validation, verdicts: Sequence[Verdict], stored: Sequence[Scored]
+) -> tuple[Gate, list[dict[str, Any]]]:
+    """The gate, fitted to the stored scores as a build would, or refused as there; and what was fitted."""
     mined = {(verdict.query_id, verdict.doc_id) for verdict in verdicts if verdict.origin == "mined"}
     bars: dict[str, Bar] = {}
-    panel: list[Reranker] = [spec.rerankers[i] for i in spec.panel()]
-    for reranker in panel:
+    panel: dict[int, Reranker] = {i: spec.rerankers[i] for i in spec.panel()}
+    for i, reranker in panel.items():
         rows = [row for row in stored if row.reranker == reranker.name]
-        bars[reranker.name] = fit_rule(spec, reranker, evidence_of(rows, mined, reranker.bounded))
-    cheapest = min(panel, key=lambda reranker: reranker.cost).name
-    joint = fit_joint(spec, {reranker.name: reranker.bounded for reranker in panel}, stored, mined)
+        evidence = evidence_of(rows, mined, reranker.bounded)
+        bars[reranker.name] = fit_rule(spec, reranker, evidence)
+        refuse_useless(f"{label}: validation.rerankers[{i}]", reranker.name, evidence, bars[reranker.name])
+    cheapest = min(panel.values(), key=lambda reranker: reranker.cost).name
+    joint = fit_joint(spec, {reranker.name: reranker.bounded for reranker in panel.values()}, stored, mined)
     fitted = [{"name": name, "bar": bar.describe()} for name, bar in bars.items()]
     if joint is not None:
         fitted.append({"name": "joint", "bar": joint.describe(list(bars))})
@@ -173,20 +209,14 @@ def _judged(verdict: Verdict, gate: Gate, scores: Scores) -> Verdict:
     return gate.verdict(subject, scores)
 
 
-def _mix(release: Release, verdicts: Sequence[Verdict], restyled: Sequence[Verdict]) -> Mixed:
+def _mix(release: Release, recipe: Recipe, verdicts: Sequence[Verdict], restyled: Sequence[Verdict]) -> Mixed:
     """The examples that would come of it."""
-    recipe = release.recipe
-    mixing: Mixing = TypeAdapter(Mixing).validate_python(frozen(recipe["mixing"]))
     collection = judged_collection(release)
-    strategies = (recipe.get("generation") or {}).get("strategies", [])
-    made_up = {strategy.get("name", strategy["kind"]) for strategy in strategies if strategy["kind"] == "graded"}
-    versions: dict[tuple[str, str], str] = {}
-    for verdict in restyled:
-        if verdict.verdict == "keep" and verdict.sources[0].source not in made_up:
-            versions.setdefault((verdict.query_id, str(verdict.positive_id)), verdict.doc_id)
-    relabelled = [(v.query_id, v.doc_id) for v in verdicts if v.reason == "relabelled"]
+    with release.reading("candidates"):
+        versions = first_versions(restyled, recipe.generation.strategies if recipe.generation else ())
+        judged = collection.with_positives((v.query_id, v.doc_id) for v in verdicts if v.reason == "relabelled")
     kept = [verdict for verdict in verdicts if verdict.verdict == "keep"]
-    return mixing.mix(Material(collection.with_positives(relabelled), kept, versions, recipe["seed"]))
+    return recipe.mixing.mix(Material(judged, kept, versions, recipe.seed))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> dict[str, int]:

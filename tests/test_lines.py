@@ -105,14 +105,19 @@ def test_a_line_that_unpacks_to_more_than_memory_is_refused(here):
     assert refused(here, bomb, "file.gz") == "file.gz:2: longer than 64 MiB; split the document"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "'=", "''-"])
 def test_a_cell_that_a_spreadsheet_would_compute_is_made_text(start):
     assert cell(f"{start}1+1") == f"'{start}1+1"
 
 
-@pytest.mark.parametrize("text", ["", "text", " =1", "1-1", "'=1", "a\t=b"])
+@pytest.mark.parametrize("text", ["", "text", " =1", "1-1", "'", "'text", "a\t=b"])
 def test_a_cell_that_is_text_stays_as_it_is(text):
     assert cell(text) == text
+
+
+@given(st.lists(st.text("=+-@'a\t"), unique=True))
+def test_two_texts_are_never_one_cell(texts):
+    assert len({cell(text) for text in texts}) == len(texts)
 
 
 def test_fail_says_where_what_and_what_to_do(here):

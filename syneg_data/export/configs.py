@@ -47,6 +47,19 @@ def training_tables(collection: Collection, examples: Sequence[Example], negativ
     }
 
 
+def schemas() -> dict[str, "pa.Schema"]:
+    """The columns of every config but `n-tuple`, which has one for each negative."""
+    nothing = Collection({}, {}, {}, "")
+    tables = {
+        **training_tables(nothing, [], 0),
+        **collection_tables(nothing, []),
+        "candidates": candidate_table([], [], []),
+        "scores": score_table([]),
+        "generations": generation_table([]),
+    }
+    return {config: table.schema for config, table in tables.items() if config != "n-tuple"}
+
+
 def collection_tables(
     collection: Collection, synthetic: Sequence[Document], examples: Sequence[Example] = ()
 ) -> dict[str, "pa.Table"]:

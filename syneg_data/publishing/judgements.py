@@ -15,7 +15,8 @@ def verdicts_of(release: Release, stages: Iterable[str] = ("validate", "mix")) -
     """
     wanted = set(stages)
     rows = release.table("candidates").to_pylist()
-    return [_verdict(row) for row in rows if row["stage"] in wanted]
+    with release.reading("candidates"):
+        return [_verdict(row) for row in rows if row["stage"] in wanted]
 
 
 def _verdict(row: dict[str, Any]) -> Verdict:
@@ -43,9 +44,5 @@ def judged_collection(release: Release) -> Collection:
         for row in rows
         if row["origin"] == "synthetic" or row["reason"] == "relabelled"
     }
-    queries = {row["_id"]: row["text"] for row in release.table("queries").to_pylist()}
-    qrels: dict[str, dict[str, int]] = {query_id: {} for query_id in queries}
-    for row in release.table("qrels").to_pylist():
-        if (row["query-id"], row["corpus-id"]) not in added:
-            qrels[row["query-id"]][row["corpus-id"]] = row["score"]
+    queries, qrels = release.judgements(release.split, without=added)
     return Collection({}, queries, qrels, release.digest)

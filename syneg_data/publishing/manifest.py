@@ -9,6 +9,7 @@ from syneg_data import __version__
 from syneg_data.durable import sha256_file, write_json
 from syneg_data.errors import InputError
 
+SCHEMA = 1  # of the manifest and of the folder that it lists
 UNLISTED = frozenset({"manifest.json", "run.json"})  # the manifest itself, and what differs from run to run
 BUILD, RETRIEVER = "recipe.lock.yaml", "training.json"  # what only a build has, and only a trained retriever
 
@@ -23,7 +24,7 @@ def write_manifest(folder: Path, fingerprint: str, inputs: Mapping[str, Any], ro
     write_json(
         folder / "manifest.json",
         {
-            "schema": 1,
+            "schema": SCHEMA,
             "tool": f"syneg-data {__version__}",
             "fingerprint": fingerprint,
             "files": files,
@@ -36,19 +37,25 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a build folder, or None where none can be read."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return manifest if isinstance(manifest, dict) else None
 
 
 def intact(folder: Path, fingerprint: str) -> bool:
     """Whether `folder` is the build of `fingerprint` and every file is as its manifest says."""
-    manifest = read_manifest(folder)
-    if manifest is None or manifest.get("fingerprint") != fingerprint:
+    manifest = read_manifest(folder) or {}
+    files = manifest.get("files")
+    if manifest.get("fingerprint") != fingerprint or not isinstance(files, dict):
         return False
-    return set(manifest["files"]) == set(_files(folder)) - UNLISTED and all(
-        sha256_file(folder / name) == entry["sha256"] for name, entry in manifest["files"].items()
+    return set(files) == set(_files(folder)) - UNLISTED and all(
+        as_listed(folder / name, entry) for name, entry in files.items()
     )
+
+
+def as_listed(path: Path, entry: Any) -> bool:  # noqa: ANN401
+    """Whether a file is there and has the content that its entry in a manifest says."""
+    return isinstance(entry, dict) and path.is_file() and sha256_file(path) == entry.get("sha256")
 
 
 def refuse_foreign(folder: Path, mark: str) -> None:

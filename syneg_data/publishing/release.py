@@ -1,20 +1,28 @@
 """A release: a build folder, here or on the Hub, read back and checked against its manifest."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection as Group
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import ValidationError
 
 from syneg_data.collection import Collection, Document
 from syneg_data.durable import sha256_file
 from syneg_data.errors import InputError, UnavailableError
-from syneg_data.publishing.manifest import read_manifest
+from syneg_data.export.configs import schemas
+from syneg_data.publishing.manifest import BUILD, SCHEMA, as_listed, read_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+# What comes of content that is not what it was taken for.
+_BROKEN = (LookupError, TypeError, ValueError, AttributeError, NotImplementedError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -38,23 +46,91 @@ class Release:
     files: tuple[str, ...]
 
     def table(self, config: str, split: str | None = None) -> "pa.Table":
-        """The rows of a config.
+        """The rows of a config, with the columns that it has in every build.
 
         Raises:
-            InputError: the release has no such config or split.
+            InputError: the release has no such config or split, or its columns are others.
         """
+        return self._read(config, split or self.split)
+
+    def whole(self, config: str) -> "pa.Table":
+        """The rows of a config in all its splits.
+
+        Raises:
+            InputError: as for `table`.
+        """
+        return self._read(config, None)
+
+    def _read(self, config: str, split: str | None) -> "pa.Table":
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        wanted = (config, split or self.split)
-        paths = [self.folder / name for name in self.files if _config_and_split(name) == wanted]
+        parts = ((name, *_config_and_split(name)) for name in self.files)
+        paths = [self.folder / name for name, has, of in parts if has == config and split in (None, of)]
         if not paths:
-            raise InputError(f"{self.label}: has no split {split or self.split!r} of {config!r}; build it again")
-        return pa.concat_tables([pq.read_table(path) for path in paths])
+            what = f"split {split!r} of {config!r}" if split else f"config {config!r}"
+            raise InputError(f"{self.label}: has no {what}; build it again")
+        with self.reading(config):
+            tables = [pq.read_table(path) for path in paths]
+            if (schema := schemas().get(config)) is not None:
+                tables = [table.select(schema.names).cast(schema) for table in tables]
+            return pa.concat_tables(tables)
 
-    def json(self, name: str) -> Any:  # noqa: ANN401
-        """The content of a JSON file."""
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+    def json(self, name: str) -> dict[str, Any]:
+        """The content of a JSON file that is an object.
+
+        Raises:
+            InputError: the release has no such file, or it holds something else.
+        """
+        if name not in self.files:
+            raise InputError(f"{self.label}: has no {name}; build it again")
+        with self.reading(name):
+            found = json.loads((self.folder / name).read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("no JSON object")
+            return found
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """If what is done here with the content of a file or config goes wrong, that content is to blame.
+
+        A manifest that fits says only that the files are those of the manifest, not that a build wrote either.
+
+        Raises:
+            InputError: it went wrong.
+        """
+        with _reading(self.label, name):
+            yield
+
+    def judgements(
+        self, split: str, documents: Group[str] | None = None, without: Group[tuple[str, str]] = ()
+    ) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+        """Queries of a split (query_id -> text) and how their documents are judged (query_id -> doc_id -> grade).
+
+        Args:
+            split: one that the release has.
+            documents: doc_ids that may be judged; None: any.
+            without: (query_id, doc_id) whose judgements are left out.
+
+        Raises:
+            InputError: a judgement names a query or document that is not there, or a query has no relevant one.
+        """
+        queries = {row["_id"]: row["text"] for row in self.table("queries", split).to_pylist()}
+        qrels: dict[str, dict[str, int]] = {query_id: {} for query_id in queries}
+        for row in self.table("qrels", split).to_pylist():
+            pair = (row["query-id"], row["corpus-id"])
+            if pair[0] not in queries or (documents is not None and pair[1] not in documents):
+                raise InputError(
+                    f"{self.label}: qrels/{split} judges {pair[1]!r} for {pair[0]!r}, "
+                    "which the release does not hold; build it again"
+                )
+            if pair not in without:
+                qrels[pair[0]][pair[1]] = row["score"]
+        if missing := [query_id for query_id, grades in qrels.items() if not any(g > 0 for g in grades.values())]:
+            raise InputError(
+                f"{self.label}: qrels/{split} names no relevant document for query {missing[0]!r}; build it again"
+            )
+        return queries, qrels
 
     def held_out(self) -> dict[str, Collection]:
         """The splits to evaluate on, over the documents that are not synthetic.
@@ -71,19 +147,7 @@ class Release:
         for name in names:
             if name == self.split:
                 continue
-            queries = {row["_id"]: row["text"] for row in self.table("queries", name).to_pylist()}
-            qrels: dict[str, dict[str, int]] = {query_id: {} for query_id in queries}
-            for row in self.table("qrels", name).to_pylist():
-                if row["query-id"] not in queries or row["corpus-id"] not in documents:
-                    raise InputError(
-                        f"{self.label}: qrels/{name} judges {row['corpus-id']!r} for {row['query-id']!r}, "
-                        "which the release does not hold; build it again"
-                    )
-                qrels[row["query-id"]][row["corpus-id"]] = row["score"]
-            if missing := [query_id for query_id, grades in qrels.items() if not any(g > 0 for g in grades.values())]:
-                raise InputError(
-                    f"{self.label}: qrels/{name} names no relevant document for query {missing[0]!r}; build it again"
-                )
+            queries, qrels = self.judgements(name, documents)
             found[name] = Collection(documents, queries, qrels, self.digest)
         return found
 
@@ -120,23 +184,61 @@ def _snapshot(repository: str, revision: str) -> Path:
 
 
 def _checked(folder: Path, label: str) -> Release:
-    manifest = read_manifest(folder)
-    files = (manifest or {}).get("files")
-    if not isinstance(files, dict) or "recipe.lock.yaml" not in files:
+    manifest = read_manifest(folder) or {}
+    files = manifest.get("files")
+    if not isinstance(files, dict) or BUILD not in files:
         raise InputError(f"{label}: has no manifest.json of a build; run `syneg-data build`, or name another folder")
-    wrong = [name for name, entry in files.items() if not _as_listed(folder / name, entry)]
+    if manifest.get("schema") != SCHEMA:
+        raise InputError(
+            f"{label}: manifest.json has the schema {str(manifest.get('schema'))[:20]}, this version reads {SCHEMA}; "
+            "use the version that wrote it, or build it again"
+        )
+    wrong = [name for name, entry in files.items() if not as_listed(folder / name, entry)]
     if wrong:
         raise InputError(
             f"{label}: {len(wrong)} files are not as manifest.json says ({', '.join(sorted(wrong)[:3])}); "
             "build or download it again"
         )
-    lock = yaml.safe_load((folder / "recipe.lock.yaml").read_text(encoding="utf-8"))
     names = tuple(sorted(files))
-    return Release(folder, label, sha256_file(folder / "manifest.json"), _split(label, names), lock["recipe"], names)
+    return Release(
+        folder, label, sha256_file(folder / "manifest.json"), _split(label, names), read_lock(folder, label), names
+    )
 
 
-def _as_listed(path: Path, entry: Mapping[str, Any]) -> bool:
-    return path.is_file() and sha256_file(path) == entry.get("sha256")
+def read_lock(folder: Path, label: str) -> dict[str, Any]:
+    """The recipe that the lock of a build folder holds, as written.
+
+    Raises:
+        InputError: it holds none.
+    """
+    with _reading(label, BUILD):
+        recipe = yaml.safe_load((folder / BUILD).read_text(encoding="utf-8"))["recipe"]
+        if not isinstance(recipe, dict) or not isinstance(recipe.get("seed"), int):
+            raise ValueError("no recipe with a seed")
+        return recipe
+
+
+@contextmanager
+def _reading(label: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except (*_BROKEN, yaml.YAMLError) as error:
+        raise _broken(label, name, error) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's fault; Arrow's own errors over a broken file have no number
+            raise
+        raise _broken(label, name, error) from error
+
+
+def _broken(label: str, name: str, error: Exception) -> InputError:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    elif isinstance(error, KeyError):
+        what = f"no {error}"
+    else:
+        what = (str(error) or type(error).__name__).splitlines()[0]
+    return InputError(f"{label}: {name} is not as a build writes it ({what[:200]}); build it again")
 
 
 def _split(label: str, files: Sequence[str]) -> str:

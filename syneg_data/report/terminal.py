@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -195,9 +196,23 @@ def print_changes(found: dict[str, Any]) -> None:
         console.print(f"{entry['name']}: {fitted}", markup=False)
     console.print(f"examples: {found['examples']['before']} before, {found['examples']['after']} after", markup=False)
     if "applied" in found:
-        console.print("the build folder was built anew with this gate", markup=False)
+        _print_applied(console, found["recipe"])
     else:
         console.print("nothing was rewritten; --apply RECIPE builds it, or change the recipe", markup=False)
+
+
+def _print_applied(console: Console, recipe: dict[str, Any]) -> None:
+    """That the build has the gate now, and how the recipe file gets it."""
+    if not recipe["to_write"]["validation"]:
+        console.print(f"the build folder was built anew with this gate; {recipe['file']} says the same", markup=False)
+        return
+    console.print(
+        f"the build folder was built anew with this gate; {recipe['file']} is unchanged, and building it again would "
+        "undo this. To keep the gate, let it say:",
+        markup=False,
+    )
+    lines = yaml.safe_dump(recipe["to_write"], sort_keys=False, allow_unicode=True, width=1000)
+    console.print(lines.rstrip(), markup=False, soft_wrap=True)
 
 
 def print_review(found: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from syneg_data.export.configs import (
     collection_tables,
     generation_table,
     query_tables,
+    schemas,
     score_table,
     training_tables,
 )
@@ -337,3 +338,11 @@ def test_splits_to_evaluate_on_stand_beside_the_training_split(tmp_path):
         {"query-id": "q7", "corpus-id": "d2", "score": 2},
     ]
     assert not list((tmp_path / "corpus").glob("test-*"))
+
+
+def test_the_columns_of_every_config_are_known_but_those_of_n_tuple():
+    assert {*schemas(), "n-tuple"} == set(CONFIGS)
+    assert schemas()["queries"] == pa.schema([("_id", pa.string()), ("text", pa.string())])
+    assert schemas()["ids"].names == ["query_id", "positive_id", "negative_ids", "sources", "scores"]
+    assert schemas()["candidates"].field("selected").type == pa.bool_()
+    assert not schemas()["scores"].field("query_id").nullable

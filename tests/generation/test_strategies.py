@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from syneg_data.generation.assignments import Pair, Passage, Texts
 from syneg_data.generation.replies import judge_text
 from syneg_data.generation.strategies import Graded, Restyle, Rewrite, Syneg
-from syneg_data.records import Attribute
+from syneg_data.generation.strategies.restyle import first_versions
+from syneg_data.records import Attribute, Hit, Verdict
 from tests.generation.world import POSITIVE, QUERY
 
 PAIR = Pair("q", "p", 2, ("n0", "n1"), 5)
@@ -206,3 +207,20 @@ def test_a_task_that_comes_back_as_the_text_is_a_leak(strategy):
 def test_attributes_reach_the_assignment():
     job = Syneg(kind="syneg", attributes={"tone": ("dry",)}).assignments(PAIR, 13)[0]
     assert job.attributes == (Attribute("tone", "dry"),)
+
+
+def test_only_a_version_that_is_kept_takes_the_place_of_its_positive_and_what_is_made_up_takes_none():
+    def positive(doc_id, strategy, verdict="keep", positive_id="p"):
+        hit = (Hit(strategy, 1, None),)
+        return Verdict("q", positive_id, doc_id, "synthetic", hit, 0.5, 0.5, (), verdict, "")
+
+    found = [
+        positive("made-up", "levels"),
+        positive("lost", "anew", "too_easy"),
+        positive("first", "anew"),
+        positive("second", "restyle"),
+        positive("other", "restyle", positive_id="p2"),
+    ]
+    strategies = [Graded(kind="graded", name="levels"), Restyle(kind="restyle", name="anew"), Restyle(kind="restyle")]
+    assert first_versions(found, strategies) == {("q", "p"): "first", ("q", "p2"): "other"}
+    assert first_versions(found, strategies[:1]) == first_versions(found, ()) == {}

@@ -70,7 +70,7 @@ def test_a_file_that_is_gone_is_missed(tmp_path):
         open_release(str(folder))
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"files": 3}', '{"files": {}}'])
+@pytest.mark.parametrize("content", [None, "{", "[" * 300_000, "[]", '{"files": 3}', '{"files": {}}'])
 def test_a_folder_that_is_no_build(tmp_path, content):
     (tmp_path / "other").mkdir()
     if content is not None:
@@ -84,6 +84,31 @@ def test_judgements_of_what_is_not_there(tmp_path):
     release = open_release(str(write_release(tmp_path / "small", qrels=broken)))
     with pytest.raises(InputError, match="qrels/test judges 's1' for 'q7', which the release does not hold"):
         release.held_out()
+
+
+def test_a_judgement_of_a_query_that_is_not_there(tmp_path):
+    broken = [{"query-id": "q9", "corpus-id": "d1", "score": 1}, {"query-id": "q8", "corpus-id": "d1", "score": 1}]
+    release = open_release(str(write_release(tmp_path / "small", qrels=broken)))
+    with pytest.raises(InputError, match="qrels/test judges 'd1' for 'q9', which the release does not hold"):
+        release.held_out()
+
+
+def test_judgements_that_are_left_out_make_no_document_relevant(tmp_path):
+    release = open_release(str(write_release(tmp_path / "small")))
+    assert release.judgements("test") == ({"q7": "seven?", "q8": "eight?"}, {"q7": {"d2": 2}, "q8": {"d1": 1}})
+    with pytest.raises(InputError, match="qrels/test names no relevant document for query 'q8'"):
+        release.judgements("test", without={("q8", "d1")})
+
+
+def test_a_config_has_the_columns_that_it_has_in_every_build(tmp_path):
+    release = open_release(str(write_release(tmp_path / "small")))
+    assert release.table("corpus").column_names == ["_id", "title", "text", "synthetic"]
+    assert release.table("n-tuple").column_names == ["query", "positive", "negative_1"]
+    assert release.whole("queries")["_id"].to_pylist() == ["q7", "q8", "q1"]
+    write_configs(tmp_path / "small", {"corpus": {"train": pa.table({"_id": ["d1"], "text": ["first"]})}})
+    write_manifest(tmp_path / "small", "ab" * 32, {}, {})
+    with pytest.raises(InputError, match=r"small: corpus is not as a build writes it \(no .*title.*; build it again"):
+        open_release(str(tmp_path / "small")).table("corpus")
 
 
 def test_two_training_splits_are_one_too_many(tmp_path):

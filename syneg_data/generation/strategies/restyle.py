@@ -1,6 +1,7 @@
 """restyle: the positive in the model's own words, so that "written by a model" does not imply "negative"."""
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -10,6 +11,7 @@ from syneg_data.generation.assignments import Assignment, Pair, Passage, Texts
 from syneg_data.generation.attributes import Axes, draw
 from syneg_data.generation.prompts import attribute_sentences, first_words
 from syneg_data.generation.reflection import typed_reply
+from syneg_data.records import Verdict
 from syneg_data.spec import Spec
 
 _ROLE = "You are an editor who says things in other words."
@@ -62,3 +64,18 @@ class Restyle(Spec):
     def notes(self, reply: BaseModel) -> tuple[str, ...]:
         """Nothing besides the text."""
         return ()
+
+
+def first_versions(positives: Iterable[Verdict], strategies: Iterable[Any]) -> dict[tuple[str, str], str]:
+    """(query_id, positive_id) -> the first version of that positive that is still relevant.
+
+    Args:
+        positives: what the gate says of the written positives, in working order.
+        strategies: of the recipe; positives that one made up (the top level of `graded`) take no positive's place.
+    """
+    restyling = {strategy.name for strategy in strategies if isinstance(strategy, Restyle)}
+    found: dict[tuple[str, str], str] = {}
+    for verdict in positives:
+        if verdict.verdict == "keep" and verdict.sources[0].source in restyling:
+            found.setdefault((verdict.query_id, str(verdict.positive_id)), verdict.doc_id)
+    return found
