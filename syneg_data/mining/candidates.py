@@ -42,6 +42,16 @@ def unite(query_id: str, lists: Mapping[str, Ranked], skips: Mapping[str, int], 
     disappears: the text counts under the id by which all miners know it, or, where the window does not have that one,
     the best ranked of the others stands for it; what else is there stays a document that the guards refuse.
     """
+    reason = guards.of_query(query_id).reason
+    if len(lists) == 1:  # in the order of its ranks already, each document once
+        ((name, ranked),) = lists.items()
+        skip = skips[name]
+        window = ranked[skip:]
+        named = _named([doc_id for doc_id, _ in window], guards)
+        return [
+            Candidate(query_id, doc_id, (Hit(name, rank, score),), reason(doc_id))
+            for rank, (doc_id, (_, score)) in enumerate(zip(named, window, strict=True), start=skip + 1)
+        ]
     hits: dict[str, tuple[Hit, ...]] = {}
     best: dict[str, int] = {}
     for name, ranked in lists.items():
@@ -55,7 +65,6 @@ def unite(query_id: str, lists: Mapping[str, Ranked], skips: Mapping[str, int], 
                 best[doc_id] = min(best[doc_id], rank)
             else:
                 hits[doc_id], best[doc_id] = (hit,), rank
-    reason = guards.of_query(query_id).reason
     order = sorted(best.items(), key=lambda entry: (entry[1], entry[0]))
     return [Candidate(query_id, doc_id, hits[doc_id], reason(doc_id)) for doc_id, _ in order]
 
