@@ -1,6 +1,7 @@
 """The beginning of a text, all that a model reads of it, so that the rest of a huge one is never tokenised with it.
 
-A tokenizer reads a text whole before it cuts it, some hundred bytes a character, in every batch that the text is in.
+A tokenizer reads a text whole before it cuts it, and keeps all pieces until it is done: some hundred bytes a character,
+in every batch that the text is in.
 """
 
 import functools
@@ -54,16 +55,17 @@ def _prefixes(text: str, most: int) -> Iterator[str]:
         size, last = 2 * size, max(last, len(prefix))
 
 
-def of_tokenizer(tokenizer: Any, most: int) -> Callable[[str], str]:  # noqa: ANN401
+def of_tokenizer(tokenizer: Any, most: int) -> Callable[..., str]:  # noqa: ANN401
     """`beginning` by a tokenizer of transformers; one that cuts texts at their beginning gets them whole.
 
     Args:
         tokenizer: of the model.
-        most: tokens that the model reads, those that the tokenizer adds included.
+        most: tokens that the model reads, those that the tokenizer adds included; a second argument of what is returned
+            asks for more.
     """
     if tokenizer.truncation_side != "right":
-        return lambda text: text
-    return lambda text: beginning(text, most, functools.partial(tokens_of, tokenizer))
+        return lambda text, most=most: text
+    return lambda text, most=most: beginning(text, most, functools.partial(tokens_of, tokenizer))
 
 
 def tokens_of(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
@@ -75,22 +77,25 @@ def tokens_of(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
 def pair_tokens(tokenizer: Any, pairs: Sequence[tuple[str, str]], most: int) -> dict[str, list[list[int]]]:  # noqa: ANN401
     """Inputs of a network for pairs of texts, cut to `most` tokens, not padded: by name, a list per pair.
 
-    The same as the tokenizer makes of the whole texts, in memory that the longest of them bounds.
+    The same as the tokenizer makes of the whole texts, in memory that the longest of them bounds: of two long ones it
+    would make every piece of the one with every piece of the other, only to drop them.
     """
     begin = functools.cache(of_tokenizer(tokenizer, most))
     count = functools.cache(lambda text: len(tokens_of(tokenizer, text)))
 
     def cut(first: str, second: str) -> tuple[str, str]:
-        """Of two long texts the longer is left a token more, so the longer has to stay the longer."""
+        """Of two texts that are both too long the longer is left a token more, so it has to stay the longer."""
         left, right = begin(first), begin(second)
         if (len(left), len(right)) == (len(first), len(second)):
             return first, second
+        # What is whole and yet has fewer tokens than the other's beginning needs no look at the other's end.
         if len(left) == len(first) and count(left) <= count(right):
             return left, right
         if len(right) == len(second) and count(left) > count(right):
             return left, right
-        same = (count(left) > count(right)) == (count(first) > count(second))
-        return (left, right) if same else (first, second)
+        if count(first) > count(second):
+            return (left if count(left) > count(right) else begin(first, count(right) + 1)), right
+        return left, (right if count(left) <= count(right) else begin(second, count(left)))
 
     found: dict[str, list[list[int]]] = {}
     for part in _parts([cut(*pair) for pair in pairs]):

@@ -153,7 +153,7 @@ def test_a_query_without_positives_refuses_none():
 
 def test_a_positive_without_text_refuses_nothing_but_itself():
     texts = {"pos": "...", "blank": "", "short": "one"}
-    assert reasons(collection(texts)) == {"pos": "positive", "blank": "", "short": ""}
+    assert reasons(collection(texts)) == {"pos": "positive", "blank": "no_text", "short": ""}
 
 
 # The text of the query

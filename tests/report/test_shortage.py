@@ -73,7 +73,7 @@ def test_reasons_that_have_advice_are_reasons_that_there_are():
 def test_a_build_without_an_example_says_where_the_rows_went(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNEG_CACHE", str(tmp_path / "cache"))
     run = write_run(tmp_path / "run.txt", queries=3, shapes=("p", "same", "high", "low"))
-    data, words = write_data(tmp_path / "data", queries=3, fillers=20), save_words(tmp_path / "words")
+    data, words = write_data(tmp_path / "data", queries=3, fillers=170), save_words(tmp_path / "words")
     path = write_recipe(tmp_path / "recipe", data, run, words)
     with pytest.raises(GateError) as caught:
         build(load_recipe(path), tmp_path / "out")
