@@ -152,16 +152,14 @@ def _exact(
         chunk: documents that are held at once.
     """
     import numpy as np
-    import torch
 
     n, width = rows.shape
     found: list[Ranked] = []
     step = max(1, chunk // width)  # as many vectors at once as a chunk holds
     for start in range(0, n, step):
         part, near = queries[start : start + step].astype(np.float64), rows[start : start + step]
-        vectors = torch.from_numpy(corpus.take(near.reshape(-1))).double()  # numpy would use one processor
-        products = torch.bmm(vectors.view(*near.shape, -1), torch.from_numpy(part).unsqueeze(2))
-        scores = np.round(products.squeeze(2).numpy(), SCORE_DECIMALS)
+        vectors = corpus.take(near.reshape(-1)).reshape(*near.shape, -1).astype(np.float64)
+        scores = np.round(np.matmul(vectors, part[:, :, None])[:, :, 0], SCORE_DECIMALS)
         order = np.lexsort((ranks.rank[near], -scores), axis=-1)[:, :k]
         scores, near = np.take_along_axis(scores, order, 1), np.take_along_axis(near, order, 1)
         last = np.round(most[start : start + step], SCORE_DECIMALS)

@@ -49,6 +49,9 @@ class Vectors:
         import numpy as np
 
         shard, row = self._shard[rows], self._row[rows]
+        if len(self._shards) == 1:  # spares a copy of everything
+            only: NDArray[np.float32] = self._shards[0][row]
+            return only
         found = np.empty((len(rows), self.dimension), np.float32)
         order = np.argsort(shard, kind="stable")
         for part in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):

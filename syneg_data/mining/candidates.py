@@ -26,10 +26,10 @@ def mine_queries(query_ids: Sequence[str], sources: Sequence[Source], guards: Op
     A window of a miner's ranks is cut out first (`skip` at the top, then `depth`); the guards then look at what is in
     it. So ranks are those of the search, positives counted, and no filter can move the window.
     """
-    lists = {source.name: source.index.search(query_ids, source.skip + source.depth) for source in sources}
     skips = {source.name: source.skip for source in sources}
     found: list[Candidate] = []
     with _without_collection():
+        lists = {source.name: source.index.search(query_ids, source.skip + source.depth) for source in sources}
         for i, query_id in enumerate(query_ids):
             found += unite(query_id, {name: ranked[i] for name, ranked in lists.items()}, skips, guards)
     return found
