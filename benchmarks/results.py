@@ -65,7 +65,7 @@ def row(
     goal: str,
     holds: bool,
 ) -> Row:
-    """A row with its figures rounded as they are kept, and the ratio taken before that."""
+    """A row with its figures rounded as they are kept (counts are not), and the ratio taken before that."""
     ratio = round(ours / peer, 3) if peer else None
     return Row(
         case,
@@ -171,5 +171,5 @@ def _shown(value: float | None) -> str:
 
 
 def _rounded(value: float) -> float:
-    """Four digits say all that a run can."""
-    return float(f"{value:.4g}")
+    """Four digits say all that a measurement can; a count is kept whole, for a ledger's add up."""
+    return float(value if isinstance(value, int) else f"{value:.4g}")

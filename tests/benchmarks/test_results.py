@@ -29,6 +29,13 @@ def result(*rows, machine="Linux x86_64, 2 processors"):
     return Result("writing", "2026-11-21", machine, rows)
 
 
+@pytest.mark.parametrize(
+    ("value", "kept"), [(25055, 25055), (25055.0, 25060), (1234567.8, 1235000), (0.00123456, 0.001235)]
+)
+def test_counts_are_kept_whole_and_measurements_to_four_digits(value, kept):
+    assert row("ledger", "in", "candidates", value, None, "", 1, "balances", True).ours == kept
+
+
 def test_a_file_has_the_keys_of_the_contract(tmp_path):
     keep(tmp_path, result(speed(), MEMORY), ORDER)
     assert json.loads((tmp_path / "writing.json").read_text()) == {
