@@ -84,18 +84,21 @@ def pair_tokens(tokenizer: Any, pairs: Sequence[tuple[str, str]], most: int) -> 
     count = functools.cache(lambda text: len(tokens_of(tokenizer, text)))
 
     def cut(first: str, second: str) -> tuple[str, str]:
-        """Of two texts that are both too long the longer is left a token more, so it has to stay the longer."""
+        """Beginnings of both; of two texts that are both too long the longer keeps a token more, so it has to stay it.
+
+        A beginning may have more tokens than the whole, where it ends inside a long word that is one unknown token. But
+        one that `begin` cut to give so many tokens is a beginning of a text that has as many.
+        """
         left, right = begin(first), begin(second)
-        if (len(left), len(right)) == (len(first), len(second)):
-            return first, second
-        # What is whole and yet has fewer tokens than the other's beginning needs no look at the other's end.
-        if len(left) == len(first) and count(left) <= count(right):
-            return left, right
-        if len(right) == len(second) and count(left) > count(right):
-            return left, right
+        if left == first:
+            return first, begin(second, max(most, count(first)))
+        if right == second:
+            return begin(first, max(most, count(second) + 1)), second
         if count(first) > count(second):
-            return (left if count(left) > count(right) else begin(first, count(right) + 1)), right
-        return left, (right if count(left) <= count(right) else begin(second, count(left)))
+            right = right if count(right) <= count(second) else second
+            return begin(first, max(most, count(right) + 1)), right
+        left = left if count(left) <= count(first) else first
+        return left, begin(second, max(most, count(left)))
 
     found: dict[str, list[list[int]]] = {}
     for part in _parts([cut(*pair) for pair in pairs]):

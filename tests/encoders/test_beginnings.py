@@ -193,6 +193,19 @@ def test_of_two_long_texts_the_longer_keeps_a_token_more(tokenizers):
         assert pair_tokens(tokenizer, [pair], 12)["input_ids"] == [whole_pair(tokenizer, *pair, 12)]
 
 
+def test_a_beginning_with_more_tokens_than_its_text_is_not_the_longer_for_it(tokenizers):
+    """It ends inside a word that is unknown as a whole, and has a token for each letter up to there."""
+    tokenizer = tokenizers["word piece"]
+    sparse, middle, dense = ".    " * 8 + "x" * 600, "apple" * 4, "a " * 60
+    short = of_tokenizer(tokenizer, 8)(sparse)
+    counts = [len(tokens_of(tokenizer, text)) for text in (sparse, middle, dense, short)]
+    assert counts == [9, 16, 60, 96]
+    for other in (middle, dense, "a " * 2000, ".    " * 9 + "x" * 600, sparse):
+        for pair in ((sparse, other), (other, sparse)):
+            for most in (8, 9, 12, 13):
+                assert pair_tokens(tokenizer, [pair], most)["input_ids"] == [whole_pair(tokenizer, *pair, most)]
+
+
 def test_a_huge_text_is_not_read_to_its_end(tokenizers):
     tokenise = counting(tokenizers["word piece"])
     text = "apple banana " * 100_000
