@@ -11,7 +11,7 @@ GRADED = {"a": 2, "b": 1, "c": 1, "x": 0, "z": -1}
 
 DOC_IDS = [f"d{n}" for n in range(150)]
 GRADES = st.dictionaries(st.sampled_from(DOC_IDS), st.integers(0, 3), max_size=30).map(
-    lambda grades: {"d7": 1, **grades}
+    lambda grades: {**grades, "d7": grades.get("d7") or 1}  # one document at least is relevant
 )
 RANKINGS = st.permutations(DOC_IDS).flatmap(lambda order: st.integers(0, 150).map(lambda depth: order[:depth]))
 
