@@ -90,6 +90,8 @@ def pair_tokens(tokenizer: Any, pairs: Sequence[tuple[str, str]], most: int) -> 
         one that `begin` cut to give so many tokens is a beginning of a text that has as many.
         """
         left, right = begin(first), begin(second)
+        if (left, right) == (first, second):  # nearly all: nothing has to be counted
+            return first, second
         if left == first:
             return first, begin(second, max(most, count(first)))
         if right == second:
