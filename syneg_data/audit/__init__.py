@@ -1,0 +1,1 @@
+"""Audit: what the finished set would teach a model besides relevance, measured before anything is trained."""
