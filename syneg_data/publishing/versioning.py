@@ -185,9 +185,8 @@ def _labels(changes: Changes) -> Iterator[Reason]:
 
 def _content(changes: Changes) -> Iterator[Reason]:
     """Rows that came, went or are other, within the same columns."""
-    split = {row.split for row in changes.rows}
     differ = [
-        f"{row.config}/{row.split}" if len(split) > 1 else row.config
+        f"{row.config}/{row.split}" if row.split in changes.evaluation else row.config
         for row in changes.rows
         if None not in (row.before, row.after) and (row.added or row.removed or row.changed)
     ]
@@ -202,7 +201,7 @@ def _rest(changes: Changes, *, explained: bool) -> Iterator[Reason]:
     """Files that hold no row, and rows that only moved."""
     beside = [name for name in changes.files if not name.endswith(".parquet") and not name.startswith("exports/")]
     if beside:
-        yield Reason("patch", f"other text beside the rows: {', '.join(beside)}")
+        yield Reason("patch", f"files beside the rows differ: {', '.join(beside)}")
     elif changes.files and not explained:
         yield Reason("patch", "the same rows, in another order or written in another way")
 

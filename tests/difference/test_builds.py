@@ -106,7 +106,7 @@ def test_a_stricter_gate_is_minor_and_every_flip_is_counted(builds):
     assert (found["level"], found["version"]["after"]) == ("minor", "1.3.0")
     assert [reason["what"] for reason in found["reasons"]] == [
         "rows differ in triplet, n-tuple, ids, candidates",
-        "other text beside the rows: README.md, recipe.lock.yaml, report.json",
+        "files beside the rows differ: README.md, recipe.lock.yaml, report.json",
     ]
     assert rows_of(found, "triplet") == counts(12, 12, 6, 6, 0, 6)
     assert rows_of(found, "ids") == counts(6, 6, 0, 0, 6, 0)

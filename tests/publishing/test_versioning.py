@@ -17,7 +17,7 @@ def test_nothing_differs():
 
 def test_a_card_is_a_patch():
     found = decide(Changes(rows=[same("triplet")], files=["README.md", "report.json"]))
-    assert found == ("patch", [Reason("patch", "other text beside the rows: README.md, report.json")])
+    assert found == ("patch", [Reason("patch", "files beside the rows differ: README.md, report.json")])
 
 
 def test_the_same_rows_in_another_order_are_a_patch():
@@ -28,7 +28,10 @@ def test_the_same_rows_in_another_order_are_a_patch():
 MINOR = {
     "rows differ in triplet": {"rows": [Rows("triplet", "train", 10, 11, 1, 0, 0, 10)]},
     "rows differ in ids": {"rows": [Rows("ids", "train", 10, 10, 0, 0, 10, 0)]},
-    "rows differ in qrels/train": {"rows": [Rows("qrels", "train", 10, 9, 0, 1, 0, 9), same("qrels", "dev")]},
+    "rows differ in triplet, qrels": {
+        "rows": [Rows("triplet", "train", 9, 9, 0, 0, 1, 8), Rows("qrels", "train", 10, 9, 0, 1, 0, 9)],
+        "evaluation": {"dev"},
+    },
     "rows differ in qrels/dev": {
         "rows": [same("qrels"), Rows("qrels", "dev", 10, 12, 2, 0, 0, 10)],
         "evaluation": {"dev"},
