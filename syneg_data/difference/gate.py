@@ -1,11 +1,10 @@
 """What the gates of two builds said: bars, and verdicts that flipped."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.difference.facts import changed
-from syneg_data.difference.rows import batches, digests, matched
+from syneg_data.difference.rows import batches, digests, matched, named
 from syneg_data.publishing.release import Release
 
 if TYPE_CHECKING:
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 3  # candidates to name for each kind of flip
 _KEY = ("query_id", "doc_id")
-
-Flip = tuple[str, str]
 
 
 def compare_gates(before: Release, after: Release) -> dict[str, Any]:
@@ -34,15 +31,11 @@ def compare_gates(before: Release, after: Release) -> dict[str, Any]:
     left, right = matched(*halves)
     codes: dict[str, int] = {}
     old, new = (_fates(release, codes) for release in (before, after))
-    names = list(codes)
-    other = (old[left] != new[right]).nonzero()[0]
-    flips = {
-        int(place): (names[old[place]], names[new[to]]) for place, to in zip(left[other], right[other], strict=True)
-    }
+    flipped = (old[left] != new[right]).nonzero()[0]
     return {
         "bars": list(changed(_bars(before), _bars(after))),
         "judged_by_both": len(left),
-        "flips": _counted(before, flips),
+        "flips": _counted(before, list(codes), left[flipped], old[left[flipped]], new[right[flipped]]),
     }
 
 
@@ -58,25 +51,36 @@ def _fates(release: Release, codes: dict[str, int]) -> "npt.NDArray[np.int32]":
     return np.concatenate(found) if found else np.zeros(0, dtype=np.int32)
 
 
-def _counted(release: Release, flips: Mapping[int, Flip]) -> list[dict[str, Any]]:
+def _counted(
+    release: Release,
+    words: Sequence[str],
+    places: "npt.NDArray[np.int64]",
+    old: "npt.NDArray[np.int32]",
+    new: "npt.NDArray[np.int32]",
+) -> list[dict[str, Any]]:
     """How often each flip is there, the most frequent first, with some of its candidates.
 
     Args:
         release: the earlier build.
-        flips: of the candidates at these places of its rows.
+        words: the fates by number.
+        places: of the candidates that flipped, among its rows.
+        old: their fates in it.
+        new: their fates in the later build.
     """
-    counts = Counter(flips.values())
-    examples: dict[Flip, list[dict[str, str]]] = {flip: [] for flip in counts}
-    start = 0
-    for batch in batches(release, "candidates", release.split, _KEY) if flips else ():
-        for place, (query_id, doc_id) in enumerate(batch, start):
-            if place in flips and len(examples[flips[place]]) < _SHOWN:
-                examples[flips[place]].append({"query_id": query_id, "doc_id": doc_id})
-        start += len(batch)
-    return [
-        {"from": flip[0], "to": flip[1], "count": count, "examples": examples[flip]}
-        for flip, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    kinds = sorted({*zip(old.tolist(), new.tolist(), strict=True)})
+    at = {kind: places[(old == kind[0]) & (new == kind[1])] for kind in kinds}
+    shown = {int(place) for found in at.values() for place in found[:_SHOWN]}
+    rows = named(release, "candidates", release.split, _KEY, shown)
+    flips = [
+        {
+            "from": words[kind[0]],
+            "to": words[kind[1]],
+            "count": len(found),
+            "examples": [dict(zip(_KEY, rows[int(place)], strict=True)) for place in found[:_SHOWN]],
+        }
+        for kind, found in at.items()
     ]
+    return sorted(flips, key=lambda flip: (-flip["count"], flip["from"], flip["to"]))
 
 
 def _bars(release: Release) -> dict[str, Any]:

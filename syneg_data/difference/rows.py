@@ -29,6 +29,9 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 _BATCH = 2048  # rows whose texts are in memory at once
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_EMPTY = bytes(8)  # of rows that are nothing but their key
+
 Row = tuple[Any, ...]
 
 
@@ -118,7 +121,7 @@ def digests(
         config: one that it has.
         split: one that it has.
         columns: those that `parts` is given.
-        parts: key and content of a row, of plain JSON types.
+        parts: key and content of a row, of plain JSON types; content that is empty is the same for all rows.
 
     Returns:
         An array of the shape (rows, 3). That two keys of a million are taken for one has a chance of one in 10**26.
@@ -130,7 +133,9 @@ def digests(
 
     with release.reading(config):
         pieces = [
-            b"".join(_digest(key, 16) + _digest(content, 8) for key, content in map(parts, batch))
+            b"".join(
+                _digest(key, 16) + (_digest(content, 8) if content else _EMPTY) for key, content in map(parts, batch)
+            )
             for batch in batches(release, config, split, columns)
         ]
     return np.frombuffer(b"".join(pieces), dtype="<u8").reshape(-1, 3)
@@ -166,15 +171,44 @@ def matched(before: "Digests", after: "Digests") -> tuple["npt.NDArray[np.int64]
     """Places, in each, of the rows that both have by key; of several rows with one key the first counts."""
     import numpy as np
 
-    old, new = (np.ascontiguousarray(half[:, :2]).view("S16").ravel() for half in (before, after))
-    _, left, right = np.intersect1d(old, new, return_indices=True)
+    _, left, right = np.intersect1d(_as_bytes(before), _as_bytes(after), return_indices=True)
     order = np.argsort(left)
     return left[order], right[order]
 
 
+def named(release: Release, config: str, split: str, columns: Sequence[str], places: set[int]) -> dict[int, Row]:
+    """The rows at some places, by place.
+
+    Raises:
+        InputError: as for `batches`.
+    """
+    found: dict[int, Row] = {}
+    start = 0
+    for batch in batches(release, config, split, columns) if places else ():
+        found |= {place: row for place, row in enumerate(batch, start) if place in places}
+        start += len(batch)
+        if len(found) == len(places):
+            break
+    return found
+
+
+def unique(keys: "Digests") -> tuple["npt.NDArray[np.bytes_]", "npt.NDArray[np.int64]"]:
+    """The keys that are there, and the first place of each."""
+    import numpy as np
+
+    found, places = np.unique(_as_bytes(keys), return_index=True)
+    return found, places.astype(np.int64)
+
+
+def _as_bytes(keys: "Digests") -> "npt.NDArray[np.bytes_]":
+    import numpy as np
+
+    # Of equal length, so that numpy's padding with zeros makes no two of them equal.
+    return np.ascontiguousarray(keys[:, :2]).view("S16").ravel()
+
+
 def _digest(value: Any, size: int) -> bytes:  # noqa: ANN401
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=size).digest()
+    return hashlib.blake2b(_ENCODER.encode(value).encode(), digest_size=size).digest()
 
 
 def _type(kind: "pa.DataType") -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from syneg_data.difference.rows import Row, balance, batches, digests
+from syneg_data.difference.rows import Row, balance, batches, digests, named, unique
 from syneg_data.publishing.release import Release
 
 _SHOWN = 5  # ids to name
@@ -29,21 +29,13 @@ def compare_negatives(before: Release, after: Release) -> dict[str, Any]:
         for release in (before, after)
     ]  # fmt: skip
     _, _, other, same = balance(*pairs)
-    queries = [_queries(release) for release in (before, after)]
-    gained, lost = sorted(queries[1] - queries[0]), sorted(queries[0] - queries[1])
     return {
         "sources": [
             {"source": name, "before": sources[0][name], "after": sources[1][name]}
             for name in sorted(sources[0] | sources[1])
         ],
         "pairs": {"in_both": other + same, "with_other_negatives": other},
-        "queries": {
-            "before": len(queries[0]),
-            "after": len(queries[1]),
-            "gained": len(gained),
-            "lost": len(lost),
-            "examples": {"gained": gained[:_SHOWN], "lost": lost[:_SHOWN]},
-        },
+        "queries": _queries(before, after),
     }
 
 
@@ -56,8 +48,25 @@ def _sources(release: Release) -> Counter[str]:
     return found
 
 
-def _queries(release: Release) -> set[str]:
-    return {query_id for batch in _examples(release, "query_id") for (query_id,) in batch}
+def _queries(before: Release, after: Release) -> dict[str, Any]:
+    """Queries that are trained on, by their ids."""
+    import numpy as np
+
+    key = ("query_id",)
+    found = [
+        unique(digests(release, "ids", release.split, key, lambda row: (row, None))) for release in (before, after)
+    ]
+    counts: dict[str, Any] = {"before": len(found[0][0]), "after": len(found[1][0])}
+    examples = {}
+    for what, release, (mine, places), (others, _) in (
+        ("gained", after, found[1], found[0]),
+        ("lost", before, found[0], found[1]),
+    ):
+        alone = np.sort(places[~np.isin(mine, others)])
+        rows = named(release, "ids", release.split, key, {int(place) for place in alone[:_SHOWN]})
+        counts[what] = len(alone)
+        examples[what] = [query_id for _, (query_id,) in sorted(rows.items())]
+    return {**counts, "examples": examples}
 
 
 def _examples(release: Release, *columns: str) -> Iterator[list[Row]]:
