@@ -270,6 +270,25 @@ def compare(
 
 
 @app.command()
+def recipes(
+    folder: Annotated[Path, typer.Argument(help="A folder of recipes.", metavar="FOLDER")] = Path("recipes"),
+    as_json: Json = False,
+) -> None:
+    """List the recipes of a folder: what each makes, how long that takes, on which hardware, and the command."""
+    from syneg_data.cookbook import cookbook
+
+    found = cookbook(folder)
+    if as_json:
+        _print_json({"folder": str(folder), "recipes": found})
+        return
+    for entry in found:
+        typer.echo(entry["name"])
+        for field, value in entry.items():
+            if value and field != "name":
+                typer.echo(f"  {field + ':':<9} {value}")
+
+
+@app.command()
 def kinds(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/kinds.md.")] = False,
     as_json: Json = False,
