@@ -179,6 +179,31 @@ def review_import(
 
 
 @app.command()
+def diff(
+    before: Annotated[
+        str, typer.Argument(help="The earlier build: a folder, or ID@REVISION.", metavar="A", show_default=False)
+    ],
+    after: Annotated[
+        str, typer.Argument(help="The later build: a folder, or ID@REVISION.", metavar="B", show_default=False)
+    ],
+    version: Annotated[
+        str | None, typer.Option(metavar="X.Y.Z", help="The version that A carries; says which one B should carry.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how two builds differ and which level of version change that is; exit code 0 whether or not they do."""
+    from syneg_data.difference.builds import difference
+    from syneg_data.publishing.release import open_release
+    from syneg_data.report.difference import print_difference
+
+    found = difference(open_release(before), open_release(after), version)
+    if as_json:
+        _print_json(found)
+    else:
+        print_difference(found, before, after)
+
+
+@app.command()
 def train(
     dataset: Annotated[
         str, typer.Argument(help="A build folder, or ID@REVISION on the Hub.", metavar="BUILD", show_default=False)
@@ -242,6 +267,25 @@ def compare(
         _print_json(report)
     else:
         print_comparison(report, _shown(out))
+
+
+@app.command()
+def recipes(
+    folder: Annotated[Path, typer.Argument(help="A folder of recipes.", metavar="FOLDER")] = Path("recipes"),
+    as_json: Json = False,
+) -> None:
+    """List the recipes of a folder: what each makes, how long that takes, on which hardware, and the command."""
+    from syneg_data.cookbook import cookbook
+
+    found = cookbook(folder)
+    if as_json:
+        _print_json({"folder": str(folder), "recipes": found})
+        return
+    for entry in found:
+        typer.echo(entry["name"])
+        for field, value in entry.items():
+            if value and field != "name":
+                typer.echo(f"  {field + ':':<9} {value}")
 
 
 @app.command()

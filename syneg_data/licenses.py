@@ -66,3 +66,22 @@ def conflict(source: str, terms: str | None, published: str) -> str | None:
     if terms in _OTHER_TERMS - {"other"} and published != "other":
         return f"the generator's terms '{terms}' travel with its output; set publishing.license: other"
     return None
+
+
+def duties(license_id: str) -> frozenset[str]:
+    """What a licence asks of those who use the set, as far as that can be compared; `other` asks for something unknown.
+
+    Share-alike names the licence, since derived works may have no other one.
+    """
+    found = set()
+    if license_id not in _PUBLIC_DOMAIN:
+        found.add("attribution")
+    if license_id in _SHARE_ALIKE:
+        found.add(f"share-alike under {license_id}")
+    if "-nc-" in license_id:
+        found.add("non-commercial use")
+    if license_id in _NO_DERIVATIVES:
+        found.add("no derivatives")
+    if license_id not in LICENSES - {"other"}:
+        found.add("terms of its own")
+    return frozenset(found)

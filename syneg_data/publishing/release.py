@@ -15,7 +15,7 @@ from syneg_data.collection import Collection, Document
 from syneg_data.durable import sha256_file
 from syneg_data.errors import InputError, UnavailableError
 from syneg_data.export.configs import ONE_OF, schemas
-from syneg_data.publishing.manifest import BUILD, SCHEMA, as_listed, read_manifest
+from syneg_data.publishing.manifest import BUILD, RETRIEVER, SCHEMA, as_listed, read_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,15 +61,34 @@ class Release:
         """
         return self._read(config, None)
 
+    def tables(self) -> dict[tuple[str, str], list[Path]]:
+        """The Parquet files of every config and split; exports are no configs."""
+        found: dict[tuple[str, str], list[Path]] = {}
+        for name in self.files:
+            config, split = _config_and_split(name)
+            if config and "/" not in config and config != "exports":
+                found.setdefault((config, split), []).append(self.folder / name)
+        return found
+
+    def paths(self, config: str, split: str | None = None) -> list[Path]:
+        """The Parquet files of a config; of one split, or of all.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = [
+            path for (has, of), part in self.tables().items() if has == config and split in (None, of) for path in part
+        ]
+        if not found:
+            what = f"split {split!r} of {config!r}" if split else f"config {config!r}"
+            raise InputError(f"{self.label}: has no {what}; build it again")
+        return found
+
     def _read(self, config: str, split: str | None) -> "pa.Table":
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        parts = ((name, *_config_and_split(name)) for name in self.files)
-        paths = [self.folder / name for name, has, of in parts if has == config and split in (None, of)]
-        if not paths:
-            what = f"split {split!r} of {config!r}" if split else f"config {config!r}"
-            raise InputError(f"{self.label}: has no {what}; build it again")
+        paths = self.paths(config, split)
         with self.reading(config):
             tables = [pq.read_table(path) for path in paths]
             if (schema := schemas().get(config)) is not None:
@@ -186,6 +205,8 @@ def _snapshot(repository: str, revision: str) -> Path:
 def _checked(folder: Path, label: str) -> Release:
     manifest = read_manifest(folder) or {}
     files = manifest.get("files")
+    if isinstance(files, dict) and RETRIEVER in files and BUILD not in files:
+        raise InputError(f"{label}: is a trained retriever, not a build; name the build folder")
     if not isinstance(files, dict) or BUILD not in files:
         raise InputError(f"{label}: has no manifest.json of a build; run `syneg-data build`, or name another folder")
     if manifest.get("schema") != SCHEMA:
