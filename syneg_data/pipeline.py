@@ -30,10 +30,9 @@ from syneg_data.export.parquet import write_configs
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
-from syneg_data.generation.strategies.restyle import first_versions
 from syneg_data.inputs import resolve_models
-from syneg_data.line import Judged, Line, Written
-from syneg_data.mixing.selection import Material, Mixed
+from syneg_data.line import Judged, Line, Mined, Written
+from syneg_data.mixing.selection import Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
 from syneg_data.publishing.release import read_lock
@@ -83,7 +82,7 @@ def build(
     prose = read_prose(file.path.parent.parent / "cards" / f"{file.path.stem}.md")
     steps = UNTIL[: UNTIL.index(until) + 1]
     workspace = Workspace(out.parent / f".{out.name}.work")
-    line = Line(file, workspace, progress or Silence())
+    line = Line(file=file, workspace=workspace, progress=progress or Silence())
     # Bad data and missing models are found before anything is written.
     collection = load(line)
     held_out = recipe.source.held_out(collection, recipe.seed)
@@ -93,20 +92,20 @@ def build(
             workspace.drop_stages()
         report: dict[str, Any] = {"schema": 1, "name": recipe.name, "seed": recipe.seed, "stages": {}}
         stages = report["stages"]
-        written, judged, mixed = Written(), Judged(), Mixed([])
+        mined, written, judged, mixed = Mined(), Written(), Judged(), Mixed([])
 
         stages["load"] = ledger.load_entry(collection)
         if "mine" in steps:
-            candidates, twins, mine_key = mine(line, collection)
-            stages["mine"] = ledger.mine_entry(candidates)
+            mined = mine(line, recipe.mining, recipe.guards, collection)
+            stages["mine"] = ledger.mine_entry(mined.candidates)
         if "generate" in steps:
-            written = generate(line, collection, candidates, mine_key)
+            written = generate(line, recipe.generation, collection, mined, recipe.seed)
             if recipe.generation is not None:
                 _report_generation(report, written, collection)
         if "validate" in steps:
-            judged = validate(line, collection, candidates, twins, written, mine_key)
+            judged = validate(line, recipe.validation, collection, mined, written, recipe.seed)
             stages["validate"] = ledger.validate_entry(judged.verdicts)
-            report["mining"] = ledger.mining_facts(collection, candidates, twins, judged.kept())
+            report["mining"] = ledger.mining_facts(collection, mined.candidates, mined.twins, judged.kept())
             report["validation"] = dict(judged.facts)
             if judged.review is not None:
                 report["review"] = dict(judged.review)
@@ -115,14 +114,13 @@ def build(
         if "mix" in steps:
             kept, relabelled = judged.kept(), judged.relabelled()
             strategies = recipe.generation.strategies if recipe.generation else ()
-            restyled = first_versions(judged.restyled, strategies)
             with line.timed("mix"):
-                judgements = collection.with_positives((v.query_id, v.doc_id) for v in relabelled)
-                mixed = recipe.mixing.mix(Material(judgements, kept, restyled, recipe.seed))
+                material = judged.material(collection, strategies, recipe.seed)
+                mixed = recipe.mixing.mix(material)
             stages["mix"] = ledger.mix_entry(kept, mixed.examples, mixed.rejected)
             report["examples"] = len(mixed.examples)
             used = {(example.query_id, example.positive_id) for example in mixed.examples}
-            report["restyled_positives"] = sum((q, doc_id) in used for (q, _), doc_id in restyled.items())
+            report["restyled_positives"] = sum((q, doc_id) in used for (q, _), doc_id in material.restyled.items())
             if recipe.validation.false_negative == "relabel":
                 report["relabelled"] = {
                     "positives": len(relabelled),
@@ -142,7 +140,7 @@ def build(
         reused = not line.computed and intact(out, name) and _written_recipe(out) == file.written
         if not reused:
             with line.timed("export"):
-                tables = _tables(line, collection, candidates, written, judged, mixed)
+                tables = _tables(line, collection, mined.candidates, written, judged, mixed)
                 by_split = {config: {recipe.source.split: table} for config, table in tables.items()}
                 for split, part in held_out.items():
                     for config, table in query_tables(part).items():

@@ -14,7 +14,7 @@ from syneg_data.generation import Generation, Reflection, Sampling, Strategy
 from syneg_data.licenses import License, conflict
 from syneg_data.mining import Guards, Miner
 from syneg_data.mixing import Mixing
-from syneg_data.recipe_text import Parsed, frozen, parse, problem, schema_problems
+from syneg_data.recipe_text import Parsed, parse, problem, schema_problems
 from syneg_data.references import Model
 from syneg_data.sources import Source
 from syneg_data.spec import Spec
@@ -152,13 +152,13 @@ def recorded_recipe(written: Mapping[str, Any]) -> Recipe:
     Raises:
         ValidationError: no build of this version can have recorded it.
     """
-    return Recipe.model_validate(frozen(written), context={"elsewhere": True})
+    return Recipe.model_validate(written, context={"elsewhere": True})
 
 
 def _checked(file: Path, parsed: Parsed) -> RecipeFile:
     path = str(file)
     try:
-        recipe = Recipe.model_validate(frozen(parsed.value), context={"base": file.parent})
+        recipe = Recipe.model_validate(parsed.value, context={"base": file.parent})
     except ValidationError as error:
         raise InputError("\n".join(schema_problems(path, parsed, error, Recipe))) from None
     problems = [problem(path, parsed, loc, what) for loc, what in _sense_problems(recipe)]

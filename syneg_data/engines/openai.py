@@ -32,7 +32,7 @@ _SHORTEST_SECRET = 8  # people set keys such as "EMPTY" for servers that want no
 class OpenAI(Spec):
     """A model behind an OpenAI-style HTTP server (vLLM, llama.cpp, SGLang, a hosted one), many requests at a time."""
 
-    kind: Literal["openai"]
+    kind: Literal["openai"] = "openai"
     base_url: Annotated[BaseUrl, RUNTIME] = Field(description="http(s)://host[:port]/v1; redirects are not followed")
     model: str = Field(min_length=1, description="the name under which the server serves the model")
     revision: str = Field(

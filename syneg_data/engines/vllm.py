@@ -38,7 +38,7 @@ _FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length", "erro
 class Vllm(Spec):
     """A causal language model in this process, served by vLLM: continuous batches, shared prefixes computed once."""
 
-    kind: Literal["vllm"]
+    kind: Literal["vllm"] = "vllm"
     model: Model = Field(description="an instruction-tuned model with a chat template")
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "bfloat16", description="arithmetic of the weights; auto takes the model's own"

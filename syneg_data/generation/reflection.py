@@ -34,7 +34,7 @@ def schema_of(reply_type: type[BaseModel]) -> str:
 class Inline(Spec):
     """Reasoning before the text, in the same reply: the paper's self-reflection."""
 
-    kind: Literal["inline"]
+    kind: Literal["inline"] = "inline"
     reasoned: ClassVar[bool] = True
 
     def instruction(self) -> str:
@@ -45,7 +45,7 @@ class Inline(Spec):
 class NoReflection(Spec):
     """The text alone, without reasoning before it."""
 
-    kind: Literal["none"]
+    kind: Literal["none"] = "none"
     reasoned: ClassVar[bool] = False
 
     def instruction(self) -> str:
@@ -60,7 +60,7 @@ class Critique(Spec):
     last round counts as its verdict at the gate.
     """
 
-    kind: Literal["critique"]
+    kind: Literal["critique"] = "critique"
     rounds: int = Field(1, ge=0, le=5, description="revisions of a draft that the critic objects to")
     inline: bool = Field(True, description="also reason before the text, as `inline` does")
     exam: int = Field(

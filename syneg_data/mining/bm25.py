@@ -15,7 +15,7 @@ from syneg_data.spec import Spec
 class Bm25(Spec):
     """BM25 over title and text; documents that do not score above 0 are never candidates."""
 
-    kind: Literal["bm25"]
+    kind: Literal["bm25"] = "bm25"
     name: str = Field("bm25", description="name of this source in the rows", pattern=r"^[\w.-]+$")
     depth: int = Field(50, ge=1, description="ranks that are read, positives among them counted")
     skip: int = Field(0, ge=0, description="ranks at the top that are left out, before any filter")

@@ -33,7 +33,7 @@ Memory = Annotated[int, BeforeValidator(_bytes)]
 class Dense(Spec):
     """The nearest documents by cosine in a bi-encoder's space, exactly."""
 
-    kind: Literal["dense"]
+    kind: Literal["dense"] = "dense"
     name: str = Field("dense", description="name of this source in the rows", pattern=r"^[\w.-]+$")
     depth: int = Field(50, ge=1, description="ranks that are read, positives among them counted")
     skip: int = Field(0, ge=0, description="ranks at the top that are left out, before any filter")

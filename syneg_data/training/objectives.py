@@ -27,7 +27,7 @@ class _Objective(Spec):
 class Ranking(_Objective):
     """Multiple negatives ranking: the positive against the hard negatives, and against the batch's other documents."""
 
-    kind: Literal["ranking"]
+    kind: Literal["ranking"] = "ranking"
     temperature: float = Field(0.05, gt=0, description=_TEMPERATURE)
     in_batch: bool = Field(True, description="whether the other examples' documents are negatives too")
 
@@ -47,7 +47,7 @@ class Ranking(_Objective):
 class CachedRanking(_Objective):
     """The same for batches larger than memory: gradients are cached (Gao et al. 2021, arXiv 2101.06983)."""
 
-    kind: Literal["cached_ranking"]
+    kind: Literal["cached_ranking"] = "cached_ranking"
     temperature: float = Field(0.05, gt=0, description=_TEMPERATURE)
     mini_batch: Annotated[int, RUNTIME] = Field(32, ge=1, description="texts that go through the model at once")
 
@@ -63,7 +63,7 @@ class CachedRanking(_Objective):
 class Guided(_Objective):
     """Ranking in which a guide masks false negatives of the batch (GISTEmbed, Solatorio 2024, arXiv 2402.16829)."""
 
-    kind: Literal["guided"]
+    kind: Literal["guided"] = "guided"
     guide: Model = Field(description="the bi-encoder that tells false negatives")
     temperature: float = Field(0.05, gt=0, description=_TEMPERATURE)
     margin: float = Field(0.0, ge=0, lt=1, description="a document is masked above the positive's similarity less this")
@@ -88,7 +88,7 @@ class Guided(_Objective):
 class Distillation(_Objective):
     """The reranker's stored relevance of positive and negatives as the target (KL divergence over each example)."""
 
-    kind: Literal["distillation"]
+    kind: Literal["distillation"] = "distillation"
     temperature: float = Field(0.05, gt=0, description="by which the student's cosines are divided")
     teacher_temperature: float = Field(0.05, gt=0, description="by which the stored relevances are divided")
 

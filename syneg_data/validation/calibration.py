@@ -18,7 +18,7 @@ class Calibrated(Spec):
     and the report says so.
     """
 
-    kind: Literal["calibrated"]
+    kind: Literal["calibrated"] = "calibrated"
     maximum: float = Field(
         0.8, gt=0, lt=1, description="highest probability of relevance that is still a negative, for an average query"
     )

@@ -38,7 +38,7 @@ _SCHEMA = json.dumps(_Reply.model_json_schema())
 class LlmReranker(Spec):
     """A language model that reads query and document and says, with a reason, whether the one answers the other."""
 
-    kind: Literal["llm"]
+    kind: Literal["llm"] = "llm"
     name: str = Field("llm", description="name in scores and reports", pattern=r"^[\w.-]+$")
     engine: Engine = Field(description="what runs the model")
     words: int = Field(200, ge=20, description="words of a document that it reads")

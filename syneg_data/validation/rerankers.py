@@ -29,7 +29,7 @@ class Judge(Protocol):
 class BiEncoderReranker(Spec):
     """The cosine of a bi-encoder's vectors: a teacher that is stronger than, or other than, the miner."""
 
-    kind: Literal["bi_encoder"]
+    kind: Literal["bi_encoder"] = "bi_encoder"
     name: str = Field("bi_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
     model: Model = Field(description="a sentence-transformers bi-encoder")
     prompts: Prompts = Field(Prompts(), description="what stands before every text; default: the model's own")
@@ -55,7 +55,7 @@ class BiEncoderReranker(Spec):
 class CrossEncoderReranker(Spec):
     """A cross-encoder that reads query and document together; slower, and usually the better judge."""
 
-    kind: Literal["cross_encoder"]
+    kind: Literal["cross_encoder"] = "cross_encoder"
     name: str = Field("cross_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
     model: Model = Field(description="a sentence-transformers cross-encoder with one output")
     max_length: int = Field(512, ge=8, description="tokens of query and document together that the model reads")

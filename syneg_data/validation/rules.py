@@ -57,7 +57,7 @@ class Bar(Protocol):
 class Relative(Spec):
     """A margin below the positive's relevance (NV-Retriever's positive-aware threshold), safe for negative scores."""
 
-    kind: Literal["relative"]
+    kind: Literal["relative"] = "relative"
     margin: float = Field(0.05, ge=0, lt=1, description="share of the positive's relevance left as a safety margin")
     positive: Aggregate = Field(
         "min", description="which positive of the query counts; `own` is the pair's own for synthetic candidates"
@@ -101,7 +101,7 @@ class _RelativeBar:
 class Absolute(Spec):
     """One relevance for all queries; means something only for the reranker it was chosen for."""
 
-    kind: Literal["absolute"]
+    kind: Literal["absolute"] = "absolute"
     maximum: float = Field(description="highest relevance that is still a negative")
     doubt: float = Field(0.0, ge=0, description=DOUBT)
 
@@ -113,7 +113,7 @@ class Absolute(Spec):
 class Percentile(Spec):
     """One relevance for all queries, which all but a few of the known positives exceed."""
 
-    kind: Literal["percentile"]
+    kind: Literal["percentile"] = "percentile"
     percentile: float = Field(5.0, ge=0, le=100, description="percent of the known positives that score below it")
     doubt: float = Field(0.0, ge=0, description=DOUBT)
 

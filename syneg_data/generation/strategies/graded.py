@@ -30,7 +30,7 @@ _ROLE = "You are an expert who writes texts."
 class Graded(Spec):
     """Passages at several relevance levels for one query, from one request; each keeps its role and grade."""
 
-    kind: Literal["graded"]
+    kind: Literal["graded"] = "graded"
     name: str = Field("graded", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
     per_pair: int = Field(1, ge=1, le=16, description="requests for each (query, positive); each gives every level")
     levels: Mapping[str, str] = Field(

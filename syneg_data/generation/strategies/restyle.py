@@ -24,7 +24,7 @@ _TASK = (
 class Restyle(Spec):
     """The positive in the model's own words; it stays a positive, and its use is up to mixing."""
 
-    kind: Literal["restyle"]
+    kind: Literal["restyle"] = "restyle"
     name: str = Field("restyle", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
     per_pair: int = Field(1, ge=1, le=16, description="versions of each (query, positive)")
     positive_words: int | None = Field(

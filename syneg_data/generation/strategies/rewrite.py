@@ -22,7 +22,7 @@ _TASK = (
 class Rewrite(Spec):
     """A mined near-miss (or the positive) with exactly one requirement of the query violated, named in the reply."""
 
-    kind: Literal["rewrite"]
+    kind: Literal["rewrite"] = "rewrite"
     name: str = Field("rewrite", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
     per_pair: int = Field(1, ge=1, le=64, description="drafts for each (query, positive)")
     base: Literal["near_miss", "positive"] = Field(

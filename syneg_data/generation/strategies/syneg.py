@@ -34,7 +34,7 @@ _DEFINITION = "A reader with this query must not find the answer in it."
 class Syneg(Spec):
     """SyNeg (Li et al. 2024, arXiv 2412.17250): one prompt with roles, definitions, attributes and reasoning."""
 
-    kind: Literal["syneg"]
+    kind: Literal["syneg"] = "syneg"
     name: str = Field("syneg", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
     genre: str = Field("text", min_length=1, description="what a document of the corpus is: study, article, answer ...")
     per_pair: int = Field(1, ge=1, le=64, description="drafts for each (query, positive)")
