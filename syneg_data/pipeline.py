@@ -36,7 +36,7 @@ from syneg_data.mixing.selection import Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
 from syneg_data.publishing.release import read_lock
-from syneg_data.recipe import RecipeFile
+from syneg_data.recipe import RecipeFile, load_recipe
 from syneg_data.records import Candidate, Generation
 from syneg_data.report import ledger, shortage
 from syneg_data.spec import fingerprint
@@ -49,16 +49,26 @@ UNTIL: tuple[Until, ...] = ("load", "mine", "generate", "validate", "mix", "audi
 
 @dataclass
 class Build:
-    """What a build leaves: the ledger, what differs from run to run, and the folder (None if it stopped earlier)."""
+    """What a build leaves.
+
+    Attributes:
+        report: the ledger and every other figure, as report.json has them.
+        run: what differs from run to run: times, rates, the machine.
+        folder: the build folder; None where the run stopped before there is one.
+    """
 
     report: dict[str, Any]
     run: dict[str, Any]
     folder: Path | None = None
 
+    def __repr__(self) -> str:
+        what = f"{self.report['examples']} examples" if "examples" in self.report else "no examples yet"
+        return f"Build({self.report['name']!r}, {what}, {str(self.folder) if self.folder else 'no folder yet'!r})"
+
 
 def build(
-    file: RecipeFile,
-    out: Path | None = None,
+    file: RecipeFile | str | Path,
+    out: str | Path | None = None,
     *,
     until: Until = "card",
     fresh: bool = False,
@@ -67,17 +77,24 @@ def build(
     """Run a recipe, or resume it: what an earlier run finished is read, not done again.
 
     Args:
-        file: from load_recipe.
-        out: the build folder; default `builds/<name>`.
+        file: from load_recipe, or the recipe's path.
+        out: the build folder, relative to the working directory; default `builds/<name>`.
         until: the last stage to run; the build folder is written from `export` on.
         fresh: forget the stages of earlier runs; the stores of replies, vectors and scores are kept.
         progress: hears how far each stage is.
 
     Raises:
-        SynegError: see its subclasses; nothing is half-written, and the same call resumes.
+        InputError: the recipe, its data or a model is at fault.
+        GateError: a gate of the recipe refused the result.
+        UnavailableError: an engine or registry cannot be reached.
+        StorageError: the disk is full or not ours to write.
+        LockedError: another process is building there.
+
+    Whatever ends it, an interrupt too, nothing is half-written, and the same call resumes.
     """
+    file = file if isinstance(file, RecipeFile) else load_recipe(file)
     recipe = file.recipe
-    out = (out or Path("builds") / recipe.name).absolute()
+    out = Path(out or Path("builds") / recipe.name).absolute()
     refuse_foreign(out, BUILD)
     prose = read_prose(file.path.parent.parent / "cards" / f"{file.path.stem}.md")
     steps = UNTIL[: UNTIL.index(until) + 1]
@@ -115,7 +132,8 @@ def build(
             kept, relabelled = judged.kept(), judged.relabelled()
             strategies = recipe.generation.strategies if recipe.generation else ()
             with line.timed("mix"):
-                material = judged.material(collection, strategies, recipe.seed)
+                whole = collection.with_documents(written.documents())
+                material = judged.material(whole, strategies, recipe.seed)
                 mixed = recipe.mixing.mix(material)
             stages["mix"] = ledger.mix_entry(kept, mixed.examples, mixed.rejected)
             report["examples"] = len(mixed.examples)

@@ -1,6 +1,6 @@
 """The whole recipe at a glance, and load_recipe: all schema errors at once, as `file:line: path: what; what to do`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -190,10 +190,15 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         (("generation", "strategies"), recipe.generation.strategies if recipe.generation else ()),
     ]
     for loc, entries in lists:
-        names = [entry.name for entry in entries]
-        for i, name in enumerate(names):
-            if name in names[:i]:
-                yield (*loc, i), f"the name '{name}' is taken; give each entry a `name` of its own"
+        for i, what in taken_names([entry.name for entry in entries]):
+            yield (*loc, i), what
+
+
+def taken_names(names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The entries of a list whose name an earlier one has: position, what and what to do."""
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield i, f"the name '{name}' is taken; give each entry a `name` of its own"
 
 
 def gate_problems(spec: Validation) -> Iterator[tuple[tuple[str, ...], str]]:
