@@ -96,7 +96,7 @@ def build(
     recipe = file.recipe
     out = Path(out or Path("builds") / recipe.name).absolute()
     refuse_foreign(out, BUILD)
-    prose = read_prose(file.path.parent.parent / "cards" / f"{file.path.stem}.md")
+    prose = read_prose(file.folder.parent / "cards" / f"{file.path.stem}.md")
     steps = UNTIL[: UNTIL.index(until) + 1]
     workspace = Workspace(out.parent / f".{out.name}.work")
     line = Line(file=file, workspace=workspace, progress=progress or Silence())

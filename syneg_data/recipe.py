@@ -102,11 +102,22 @@ UNIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """A recipe with the file it came from and what the file says, as written."""
+    """A recipe with the file it came from.
+
+    Attributes:
+        path: the file, as it was named.
+        written: what it says, as written.
+        recipe: what that means.
+        folder: where the file is, from anywhere.
+    """
 
     path: Path
     written: dict[str, Any]
     recipe: Recipe
+    folder: Path
+
+    def __repr__(self) -> str:
+        return f"RecipeFile({str(self.path)!r})"
 
 
 def load_recipe(path: str | Path, limit: int | None = None) -> RecipeFile:
@@ -164,7 +175,7 @@ def _checked(file: Path, parsed: Parsed) -> RecipeFile:
     problems = [problem(path, parsed, loc, what) for loc, what in _sense_problems(recipe)]
     if problems:
         raise InputError("\n".join(problems))
-    return RecipeFile(file, parsed.value, recipe)
+    return RecipeFile(file, parsed.value, recipe, file.parent.absolute())
 
 
 def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -11,7 +11,7 @@ from syneg_data.spec import Spec
 class Hybrid(Spec):
     """Each (query, positive) gets `synthetic` negatives of its own and `mined` ones of its query's."""
 
-    kind: Literal["hybrid"]
+    kind: Literal["hybrid"] = "hybrid"
     synthetic: int = Field(1, ge=1, description="synthetic negatives per pair")
     mined: int = Field(2, ge=1, description="mined negatives per pair")
     shortage: Shortage = Field("drop", description="a pair with too few: drop it (counted), or fail the build")

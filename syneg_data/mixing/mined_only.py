@@ -11,7 +11,7 @@ from syneg_data.spec import Spec
 class MinedOnly(Spec):
     """Each (query, positive) gets `mined` negatives of its query's and no synthetic ones."""
 
-    kind: Literal["mined_only"]
+    kind: Literal["mined_only"] = "mined_only"
     mined: int = Field(3, ge=1, description="mined negatives per pair")
     shortage: Shortage = Field("drop", description="a pair with too few: drop it (counted), or fail the build")
     restyled: float = Field(
