@@ -25,11 +25,12 @@ from syneg_data import (
 )
 from syneg_data.engines.scripted import ScriptedServer
 from syneg_data.errors import InputError
+from syneg_data.execution import Silence
 from syneg_data.mining import Bm25, Guards
 from syneg_data.mixing import MinedOnly
 from syneg_data.validation import BiEncoderReranker, Relative, Validation
 from tests.validation.test_written import TONES, TWIN, drafts
-from tests.validation.world import engine_at, save_words, write_data, write_recipe, write_run
+from tests.validation.world import engine_at, files_of, save_words, write_data, write_recipe, write_run
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "pyarrow", "datasets", "pydantic", "numpy", "bm25s", "yaml"}
 
@@ -251,6 +252,30 @@ def test_a_build_says_in_a_line_what_it_is(file, home, past):
     assert repr(past) == "PastBuild('built')"
     assert repr(past.collection) == "Collection(228 documents, 6 queries, 6 pairs)"
     assert repr(file) == f"RecipeFile({str(file.path)!r})"
+
+
+class Interrupted(Silence):
+    """A person who presses Ctrl-C in a stage, once its first rows are there."""
+
+    def __init__(self, stage):
+        self.stage, self.now = stage, ""
+
+    def start(self, stage, total, unit):
+        self.now = stage
+
+    def advance(self, items, *, reused=False):
+        if self.now == self.stage:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stage", ["mine", "generate", "validate"])
+def test_an_interrupted_call_goes_on_in_the_same_process(file, home, past, stage, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        build(file, tmp_path / "it", progress=Interrupted(stage))
+    assert not (tmp_path / "it").exists()
+    done = build(file, tmp_path / "it")
+    assert done.run["chunks_resumed"] == {"mine": 3, "generate": 4, "validate": 5}[stage]
+    assert files_of(tmp_path / "it") == files_of(home / "built")
 
 
 def test_a_recipe_is_built_from_anywhere(home, past, monkeypatch, tmp_path):
