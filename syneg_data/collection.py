@@ -26,7 +26,8 @@ class Collection:
         documents: doc_id -> Document.
         queries: query_id -> text, only queries of the split, in the order in which they are worked on.
         qrels: query_id -> {doc_id: grade}; a grade above 0 is relevant.
-        digest: sha256 over the source's files and the selected queries and judgements; names everything below.
+        digest: sha256 over the source's files and the selected queries and judgements; names everything below. Only
+            builds, which keep what they computed, need one.
         rejected: (query, positive) pairs of the split that were not taken, by reason.
         aliases: doc_id -> the id under which its text stands in `documents`, None for a document without text; of ids
             that are left out of `documents`.
@@ -35,9 +36,12 @@ class Collection:
     documents: Mapping[str, Document]
     queries: Mapping[str, str]
     qrels: Mapping[str, Mapping[str, int]]
-    digest: str
+    digest: str = ""
     rejected: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, str | None] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Collection({len(self.documents)} documents, {len(self.queries)} queries, {len(self.pairs())} pairs)"
 
     def text(self, doc_id: str) -> str:
         """Title and text joined by a space, as BEIR evaluates them."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from syneg_data.records import R
-from syneg_data.workspace import Stage
+from syneg_data.workspace import Chunks
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Silence:
 def map_chunks(
     name: str,
     unit: str,
-    stage: Stage[R],
+    stage: Chunks[R],
     items: Sequence[T],
     compute: Callable[[Sequence[T]], list[R]],
     progress: Progress,
@@ -60,7 +60,7 @@ def map_chunks(
 
 
 def _map_chunks(
-    stage: Stage[R],
+    stage: Chunks[R],
     items: Sequence[T],
     compute: Callable[[Sequence[T]], list[R]],
     progress: Progress,

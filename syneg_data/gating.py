@@ -11,18 +11,18 @@ from typing import Any
 from syneg_data import __version__
 from syneg_data.collection import Collection
 from syneg_data.execution import map_chunks
-from syneg_data.line import Judged, Line, Written
-from syneg_data.records import Candidate, Scored, Twin, Verdict
+from syneg_data.line import Judged, Mined, Work, Written
+from syneg_data.records import Scored, Verdict
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 from syneg_data.subjects import digest_of, subjects_of
 from syneg_data.validation import Reranker, Validation
-from syneg_data.validation.calibration import auc
-from syneg_data.validation.fitting import evidence_of, fit_joint, fit_rule, refuse_useless
-from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, settle
+from syneg_data.validation.fitting import evidence_of, fit_rule, refuse_useless
+from syneg_data.validation.gate import Scores, Subject, as_positive, settle
+from syneg_data.validation.judging import cheapest_of, fit_gate, trust
 from syneg_data.validation.rerankers import Judge
 from syneg_data.validation.review import Drawn, draw, estimate, in_proportion, populations
-from syneg_data.validation.rules import Bar, Evidence
+from syneg_data.validation.rules import Bar
 from syneg_data.validation.scoring import Panel, floor_sample, score_now
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,9 @@ class _Matter:
     """What is judged in this build.
 
     Attributes:
-        line: the recipe at work.
-        spec: its validation section.
+        work: the stage at work.
+        spec: the validation section.
+        seed: of the recipe.
         whole: the collection with the synthetic documents.
         pending: query_id -> the documents that need scores.
         mined: (query_id, doc_id) of the mined ones; what a model wrote is no evidence to fit rules on.
@@ -46,8 +47,9 @@ class _Matter:
         twins: doc_id -> the id under which its text is known, of documents that are no documents of their own.
     """
 
-    line: Line
+    work: Work
     spec: Validation
+    seed: int
     whole: Collection
     pending: Mapping[str, Sequence[str]]
     mined: AbstractSet[tuple[str, str]]
@@ -66,89 +68,90 @@ class _Matter:
 
     def model(self, role: str) -> Resolved | None:
         """The model of a role; None for one that is elsewhere."""
-        return self.line.models.get(role)
+        return self.work.models.get(role)
 
 
-def validate(
-    line: Line,
-    collection: Collection,
-    candidates: Sequence[Candidate],
-    twins: Sequence[Twin],
-    written: Written,
-    mine_key: str,
-) -> Judged:
-    """A verdict for every candidate and for every restyled positive, from scores that are computed once ever."""
-    negatives, positives = subjects_of(collection, candidates, written)
-    matter = _matter(line, collection, twins, written, [*negatives, *positives])
-    with line.timed("validate"):
+def validate(work: Work, spec: Validation, collection: Collection, mined: Mined, written: Written, seed: int) -> Judged:
+    """A verdict for every candidate and for every restyled positive, from scores that are computed once ever.
+
+    Args:
+        work: where chunks are kept, and the models of the rerankers.
+        spec: the validation section.
+        collection: without the synthetic documents.
+        mined: from mining.
+        written: from generation.
+        seed: of the recipe.
+
+    Raises:
+        InputError: a reranker is of no use.
+    """
+    negatives, positives = subjects_of(collection, mined.candidates, written)
+    matter = _matter(work, spec, collection, mined, written, [*negatives, *positives], seed)
+    with work.timed("validate"):
         rerankers, facts = _agreeing(matter)
-        panel = {i: rerankers[i] for i in matter.spec.panel()}
-        cheapest = min(panel.values(), key=lambda reranker: reranker.cost).name
-        rows, key = _scores(matter, panel, cheapest, [mine_key, written.key, digest_of(written)])
-        bars = _fit(matter, panel, rows, facts)
-        joint = fit_joint(matter.spec, {r.name: r.bounded for r in panel.values()}, rows, matter.mined)
-        facts["agree"] = matter.spec.agreement()
-        if joint is not None:
-            facts["joint"] = joint.describe(list(bars))
-        elif facts["agree"] == "joint" and len(bars) > 1:
-            facts["agree"] = "any"  # known scores are too few for one curve
-        gate, scores = Gate(matter.spec, bars, cheapest, joint), Scores(rows)
+        panel = {i: rerankers[i] for i in spec.panel()}
+        rows, key = _scores(matter, panel, [mined.key, written.key, digest_of(written)])
+        gate, fitted = fit_gate(spec, panel, rows, matter.mined, work.at)
+        scores = Scores(rows)
         verdicts = _in_order(collection, [gate.verdict(subject, scores) for subject in negatives])
         restyled = _in_order(collection, [as_positive(gate.verdict(s, scores), gate) for s in positives])
         second = _second_opinions(matter, verdicts)
         opinions = {(row.query_id, row.doc_id or ""): row.score for row in second}
-        verdicts = [settle(verdict, matter.spec, opinions, gate) for verdict in verdicts]
+        verdicts = [settle(verdict, spec, opinions, gate) for verdict in verdicts]
         review, reviewed = _review(matter, verdicts)
-    digests = {role: model.digest for role, model in line.models.items() if role.startswith("validation")}
-    key = fingerprint("validate", key, matter.spec, digests)
-    return Judged(verdicts, restyled, key, [*rows, *second, *reviewed], facts, review)
+    digests = {role: model.digest for role, model in work.models.items() if role.startswith("validation")}
+    key = fingerprint("validate", key, spec, digests)
+    return Judged(verdicts, restyled, key, [*rows, *second, *reviewed], facts | fitted, review)
 
 
 def _matter(
-    line: Line, collection: Collection, twins: Sequence[Twin], written: Written, subjects: Sequence[Subject]
+    work: Work,
+    spec: Validation,
+    collection: Collection,
+    mined: Mined,
+    written: Written,
+    subjects: Sequence[Subject],
+    seed: int,
 ) -> _Matter:
-    same_as = {twin.doc_id: twin.same_as for twin in twins}
+    same_as = {twin.doc_id: twin.same_as for twin in mined.twins}
     pending: dict[str, dict[str, None]] = {query_id: {} for query_id in collection.queries}
     for subject in subjects:
         if not subject.refused:
             pending[subject.query_id][subject.doc_id] = None
     return _Matter(
-        line,
-        line.file.recipe.validation,
+        work,
+        spec,
+        seed,
         collection.with_documents(written.documents()),
         {query_id: list(doc_ids) for query_id, doc_ids in pending.items()},
         {(subject.query_id, subject.doc_id) for subject in subjects if subject.origin == "mined"},
-        floor_sample(collection.distinct(same_as), line.file.recipe.validation.floor.sample, line.file.recipe.seed),
+        floor_sample(collection.distinct(same_as), spec.floor.sample, seed),
         same_as,
     )
 
 
-def _scores(
-    matter: _Matter, panel: Mapping[int, Reranker], cheapest: str, depends_on: Sequence[str]
-) -> tuple[list[Scored], str]:
+def _scores(matter: _Matter, panel: Mapping[int, Reranker], depends_on: Sequence[str]) -> tuple[list[Scored], str]:
     """What the panel says of everything that is pending, chunk by chunk; and a key that names it."""
-    line = matter.line
+    work = matter.work
     roles = {reranker.name: f"validation.rerankers[{i}]" for i, reranker in panel.items()}
     digests = [model.digest if (model := matter.model(role)) else None for role in roles.values()]
     judged = list(panel.values())
-    key = fingerprint(
-        "scores", __version__, _QUERIES, line.file.recipe.seed, judged, matter.spec.floor, digests, depends_on
-    )
-    stage = line.workspace.stage("scores", key, Scored, _QUERIES)
+    key = fingerprint("scores", __version__, _QUERIES, matter.seed, judged, matter.spec.floor, digests, depends_on)
+    stage = work.workspace.stage("scores", key, Scored, _QUERIES)
 
     @functools.cache
     def bench() -> Panel:
         judges = {r.name: r.open(matter.model(roles[r.name])) for r in judged}
-        return matter.panel(judges, cheapest, matter.pending, _scarce(judged))
+        return matter.panel(judges, cheapest_of(panel), matter.pending, _scarce(judged))
 
     if not stage.complete(len(matter.pending)):
-        bench().prepare(line.progress)
+        bench().prepare(work.progress)
     rows = map_chunks(
-        "validate", "queries", stage, list(matter.pending), lambda ids: bench().rows(ids), line.progress,
+        "validate", "queries", stage, list(matter.pending), lambda ids: bench().rows(ids), work.progress,
         lambda rows: not any(math.isnan(row.score) for row in rows),  # what failed now may go well another time
     )  # fmt: skip
-    line.count(stage)
-    line.judged += sum(map(len, matter.pending.values())) if stage.computed else 0
+    work.count(stage)
+    work.judged += sum(map(len, matter.pending.values())) if stage.computed else 0
     return rows, key
 
 
@@ -163,27 +166,6 @@ def _in_order(collection: Collection, verdicts: Sequence[Verdict]) -> list[Verdi
     for verdict in verdicts:
         by_query[verdict.query_id].append(verdict)
     return [verdict for group in by_query.values() for verdict in group]
-
-
-def _fit(
-    matter: _Matter, panel: Mapping[int, Reranker], rows: Sequence[Scored], facts: dict[str, Any]
-) -> dict[str, Bar]:
-    """The rule fitted to each reranker; what was found goes into `facts`.
-
-    Raises:
-        InputError: a reranker is of no use.
-    """
-    bars: dict[str, Bar] = {}
-    facts["rerankers"] = []
-    for i, reranker in panel.items():
-        mine = [row for row in rows if row.reranker == reranker.name]
-        evidence = evidence_of(mine, matter.mined, reranker.bounded)
-        bar = bars[reranker.name] = fit_rule(matter.spec, reranker, evidence)
-        where = f"{matter.line.file.path}: validation.rerankers[{i}]"
-        refuse_useless(where, reranker.name, evidence, bar)
-        counts = {name: len(getattr(evidence, name)) for name in ("positives", "mined", "random")}
-        facts["rerankers"].append({"name": reranker.name, **counts, **_trust(evidence), "bar": bar.describe()})
-    return bars
 
 
 def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
@@ -202,7 +184,7 @@ def _agreeing(matter: _Matter) -> tuple[list[Reranker], dict[str, Any]]:
         for version in (reranker, exact):
             judge = version.open(matter.model(f"validation.rerankers[{i}]"))
             panel = matter.panel({reranker.name: judge}, "", sample)
-            panel.prepare(matter.line.progress)
+            panel.prepare(matter.work.progress)
             rows = panel.rows(list(sample))
             evidence = evidence_of(rows, matter.mined, reranker.bounded)
             found.append(_called(rows, fit_rule(matter.spec, reranker, evidence)))
@@ -241,7 +223,7 @@ def _second_opinions(matter: _Matter, verdicts: Sequence[Verdict]) -> list[Score
         return []
     reranker = matter.spec.rerankers[at]
     judge = reranker.open(matter.model(f"validation.rerankers[{at}]"))
-    found = score_now(judge, matter.whole, asked, matter.line.progress)
+    found = score_now(judge, matter.whole, asked, matter.work.progress)
     return [Scored(*pair, "candidate", reranker.name, *row) for pair, row in zip(asked, found, strict=True)]
 
 
@@ -250,7 +232,7 @@ def _review(matter: _Matter, verdicts: Sequence[Verdict]) -> tuple[dict[str, Any
     spec = matter.spec.review
     if spec is None:
         return None, []
-    reranker, drawn = spec.reranker, draw(verdicts, spec.sample, matter.line.file.recipe.seed)
+    reranker, drawn = spec.reranker, draw(verdicts, spec.sample, matter.seed)
     population = populations(verdicts)
     wanted: dict[str, dict[str, None]] = {}
     for row in drawn:
@@ -258,27 +240,19 @@ def _review(matter: _Matter, verdicts: Sequence[Verdict]) -> tuple[dict[str, Any
     pending = {query_id: list(doc_ids) for query_id, doc_ids in wanted.items()}
     judge = reranker.open(matter.model("validation.review.reranker"))
     panel = matter.panel({reranker.name: judge}, "", pending, _scarce([reranker]))
-    panel.prepare(matter.line.progress)
+    panel.prepare(matter.work.progress)
     rows = panel.rows(list(pending))
     sample = {(row.query_id, row.doc_id) for row in in_proportion(drawn, population)}
     evidence = evidence_of(rows, sample & matter.mined, reranker.bounded)
     bar, scores = fit_rule(matter.spec, reranker, evidence), Scores(rows)
-    refuse_useless(f"{matter.line.file.path}: validation.review.reranker", reranker.name, evidence, bar)
+    refuse_useless(matter.work.at("validation.review.reranker"), reranker.name, evidence, bar)
     judged: list[tuple[Drawn, bool]] = []
     for row in drawn:
         over = _over(bar, scores, reranker.name, row.query_id, row.doc_id, row.positive_id)
         if math.isfinite(over):
             judged.append((row, over > 0))
     found = {**estimate(judged, reranker.name, population), "without_score": len(drawn) - len(judged)}
-    return found | _trust(evidence), [replace(row, role="reviewed") for row in rows if row.role == "candidate"]
-
-
-def _trust(evidence: Evidence) -> dict[str, float | None]:
-    """How well a reranker tells known positives from random and from mined documents."""
-    return {
-        "auc_random": auc(evidence.positives, evidence.random),
-        "auc_mined": auc(evidence.positives, evidence.mined),
-    }
+    return found | trust(evidence), [replace(row, role="reviewed") for row in rows if row.role == "candidate"]
 
 
 def _over(bar: Bar, scores: Scores, reranker: str, query_id: str, doc_id: str, own: str | None) -> float:

@@ -30,15 +30,13 @@ from syneg_data.export.parquet import write_configs
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
-from syneg_data.generation.strategies.graded import grades_of
-from syneg_data.generation.strategies.restyle import first_versions
 from syneg_data.inputs import resolve_models
-from syneg_data.line import Judged, Line, Written
-from syneg_data.mixing.selection import Material, Mixed
+from syneg_data.line import Judged, Line, Mined, Written
+from syneg_data.mixing.selection import Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
 from syneg_data.publishing.release import read_lock
-from syneg_data.recipe import RecipeFile
+from syneg_data.recipe import RecipeFile, load_recipe
 from syneg_data.records import Candidate, Generation
 from syneg_data.report import ledger, shortage
 from syneg_data.spec import fingerprint
@@ -51,16 +49,26 @@ UNTIL: tuple[Until, ...] = ("load", "mine", "generate", "validate", "mix", "audi
 
 @dataclass
 class Build:
-    """What a build leaves: the ledger, what differs from run to run, and the folder (None if it stopped earlier)."""
+    """What a build leaves.
+
+    Attributes:
+        report: the ledger and every other figure, as report.json has them.
+        run: what differs from run to run: times, rates, the machine.
+        folder: the build folder; None where the run stopped before there is one.
+    """
 
     report: dict[str, Any]
     run: dict[str, Any]
     folder: Path | None = None
 
+    def __repr__(self) -> str:
+        what = f"{self.report['examples']} examples" if "examples" in self.report else "no examples yet"
+        return f"Build({self.report['name']!r}, {what}, {str(self.folder) if self.folder else 'no folder yet'!r})"
+
 
 def build(
-    file: RecipeFile,
-    out: Path | None = None,
+    file: RecipeFile | str | Path,
+    out: str | Path | None = None,
     *,
     until: Until = "card",
     fresh: bool = False,
@@ -69,22 +77,29 @@ def build(
     """Run a recipe, or resume it: what an earlier run finished is read, not done again.
 
     Args:
-        file: from load_recipe.
-        out: the build folder; default `builds/<name>`.
+        file: from load_recipe, or the recipe's path.
+        out: the build folder, relative to the working directory; default `builds/<name>`.
         until: the last stage to run; the build folder is written from `export` on.
         fresh: forget the stages of earlier runs; the stores of replies, vectors and scores are kept.
         progress: hears how far each stage is.
 
     Raises:
-        SynegError: see its subclasses; nothing is half-written, and the same call resumes.
+        InputError: the recipe, its data or a model is at fault.
+        GateError: a gate of the recipe refused the result.
+        UnavailableError: an engine or registry cannot be reached.
+        StorageError: the disk is full or not ours to write.
+        LockedError: another process is building there.
+
+    Whatever ends it, an interrupt too, nothing is half-written, and the same call resumes.
     """
+    file = file if isinstance(file, RecipeFile) else load_recipe(file)
     recipe = file.recipe
-    out = (out or Path("builds") / recipe.name).absolute()
+    out = Path(out or Path("builds") / recipe.name).absolute()
     refuse_foreign(out, BUILD)
-    prose = read_prose(file.path.parent.parent / "cards" / f"{file.path.stem}.md")
+    prose = read_prose(file.folder.parent / "cards" / f"{file.path.stem}.md")
     steps = UNTIL[: UNTIL.index(until) + 1]
     workspace = Workspace(out.parent / f".{out.name}.work")
-    line = Line(file, workspace, progress or Silence())
+    line = Line(file=file, workspace=workspace, progress=progress or Silence())
     # Bad data and missing models are found before anything is written.
     collection = load(line)
     held_out = recipe.source.held_out(collection, recipe.seed)
@@ -94,20 +109,20 @@ def build(
             workspace.drop_stages()
         report: dict[str, Any] = {"schema": 1, "name": recipe.name, "seed": recipe.seed, "stages": {}}
         stages = report["stages"]
-        written, judged, mixed = Written(), Judged(), Mixed([])
+        mined, written, judged, mixed = Mined(), Written(), Judged(), Mixed([])
 
         stages["load"] = ledger.load_entry(collection)
         if "mine" in steps:
-            candidates, twins, mine_key = mine(line, collection)
-            stages["mine"] = ledger.mine_entry(candidates)
+            mined = mine(line, recipe.mining, recipe.guards, collection)
+            stages["mine"] = ledger.mine_entry(mined.candidates)
         if "generate" in steps:
-            written = generate(line, collection, candidates, mine_key)
+            written = generate(line, recipe.generation, collection, mined, recipe.seed)
             if recipe.generation is not None:
                 _report_generation(report, written, collection)
         if "validate" in steps:
-            judged = validate(line, collection, candidates, twins, written, mine_key)
+            judged = validate(line, recipe.validation, collection, mined, written, recipe.seed)
             stages["validate"] = ledger.validate_entry(judged.verdicts)
-            report["mining"] = ledger.mining_facts(collection, candidates, twins, judged.kept())
+            report["mining"] = ledger.mining_facts(collection, mined.candidates, mined.twins, judged.kept())
             report["validation"] = dict(judged.facts)
             if judged.review is not None:
                 report["review"] = dict(judged.review)
@@ -116,17 +131,15 @@ def build(
         if "mix" in steps:
             kept, relabelled = judged.kept(), judged.relabelled()
             strategies = recipe.generation.strategies if recipe.generation else ()
-            restyled = first_versions(judged.restyled, strategies)
             with line.timed("mix"):
                 whole = collection.with_documents(written.documents())
-                judgements = whole.with_positives((v.query_id, v.doc_id) for v in relabelled)
-                material = Material(judgements, kept, restyled, recipe.seed, grades_of(strategies))
+                material = judged.material(whole, strategies, recipe.seed)
                 mixed = recipe.mixing.mix(material)
             stages["mix"] = ledger.mix_entry(kept, mixed.examples, mixed.rejected, mixed.capped)
             report["mixing"] = ledger.mixing_facts(recipe.mixing.kind, mixed.examples, mixed.capped)
             report["examples"] = len(mixed.examples)
             used = {(example.query_id, example.positive_id) for example in mixed.examples}
-            report["restyled_positives"] = sum((q, doc_id) in used for (q, _), doc_id in restyled.items())
+            report["restyled_positives"] = sum((q, doc_id) in used for (q, _), doc_id in material.restyled.items())
             if recipe.validation.false_negative == "relabel":
                 report["relabelled"] = {
                     "positives": len(relabelled),
@@ -146,7 +159,7 @@ def build(
         reused = not line.computed and intact(out, name) and _written_recipe(out) == file.written
         if not reused:
             with line.timed("export"):
-                tables = _tables(line, collection, candidates, written, judged, mixed)
+                tables = _tables(line, collection, mined.candidates, written, judged, mixed)
                 by_split = {config: {recipe.source.split: table} for config, table in tables.items()}
                 for split, part in held_out.items():
                     for config, table in query_tables(part).items():

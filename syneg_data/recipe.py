@@ -1,6 +1,6 @@
 """The whole recipe at a glance, and load_recipe: all schema errors at once, as `file:line: path: what; what to do`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from syneg_data.licenses import License, conflict
 from syneg_data.mining import Guards, Miner
 from syneg_data.mixing import Mixing
 from syneg_data.mixing.options import Offer
-from syneg_data.recipe_text import Parsed, frozen, parse, problem, schema_problems
+from syneg_data.recipe_text import Parsed, parse, problem, schema_problems
 from syneg_data.references import Model
 from syneg_data.sources import Source
 from syneg_data.spec import Spec
@@ -103,11 +103,22 @@ UNIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """A recipe with the file it came from and what the file says, as written."""
+    """A recipe with the file it came from.
+
+    Attributes:
+        path: the file, as it was named.
+        written: what it says, as written.
+        recipe: what that means.
+        folder: where the file is, from anywhere.
+    """
 
     path: Path
     written: dict[str, Any]
     recipe: Recipe
+    folder: Path
+
+    def __repr__(self) -> str:
+        return f"RecipeFile({str(self.path)!r})"
 
 
 def load_recipe(path: str | Path, limit: int | None = None) -> RecipeFile:
@@ -153,19 +164,19 @@ def recorded_recipe(written: Mapping[str, Any]) -> Recipe:
     Raises:
         ValidationError: no build of this version can have recorded it.
     """
-    return Recipe.model_validate(frozen(written), context={"elsewhere": True})
+    return Recipe.model_validate(written, context={"elsewhere": True})
 
 
 def _checked(file: Path, parsed: Parsed) -> RecipeFile:
     path = str(file)
     try:
-        recipe = Recipe.model_validate(frozen(parsed.value), context={"base": file.parent})
+        recipe = Recipe.model_validate(parsed.value, context={"base": file.parent})
     except ValidationError as error:
         raise InputError("\n".join(schema_problems(path, parsed, error, Recipe))) from None
     problems = [problem(path, parsed, loc, what) for loc, what in _sense_problems(recipe)]
     if problems:
         raise InputError("\n".join(problems))
-    return RecipeFile(file, parsed.value, recipe)
+    return RecipeFile(file, parsed.value, recipe, file.parent.absolute())
 
 
 def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -191,10 +202,15 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         (("generation", "strategies"), recipe.generation.strategies if recipe.generation else ()),
     ]
     for loc, entries in lists:
-        names = [entry.name for entry in entries]
-        for i, name in enumerate(names):
-            if name in names[:i]:
-                yield (*loc, i), f"the name '{name}' is taken; give each entry a `name` of its own"
+        for i, what in taken_names([entry.name for entry in entries]):
+            yield (*loc, i), what
+
+
+def taken_names(names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The entries of a list whose name an earlier one has: position, what and what to do."""
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield i, f"the name '{name}' is taken; give each entry a `name` of its own"
 
 
 def offer_of(recipe: Recipe) -> Offer:

@@ -120,13 +120,6 @@ def _scalar(tag: str, text: str) -> str | int | float | bool | None:
     return int(text) if tag == "int" else float(text) if tag == "float" else text
 
 
-def frozen(value: Any) -> Any:  # noqa: ANN401
-    """Lists as tuples, which is what frozen specs hold."""
-    if isinstance(value, dict):
-        return {key: frozen(item) for key, item in value.items()}
-    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
-
-
 def part(label: str, text: str, annotation: Any) -> Any:  # noqa: ANN401
     """A part of a recipe that stands alone, as on a command line.
 
@@ -135,7 +128,7 @@ def part(label: str, text: str, annotation: Any) -> Any:  # noqa: ANN401
     """
     parsed = parse(label, text)
     try:
-        return TypeAdapter(annotation).validate_python(frozen(parsed.value))
+        return TypeAdapter(annotation).validate_python(parsed.value)
     except ValidationError as error:
         problems = schema_problems(label, parsed, error, annotation)
         # There is one line and no file, so only the path and what is wrong with it are worth saying.

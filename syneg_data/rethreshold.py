@@ -6,21 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from syneg_data.errors import InputError
-from syneg_data.generation.strategies.graded import grades_of
-from syneg_data.generation.strategies.restyle import first_versions
+from syneg_data.line import Judged
 from syneg_data.mixing.options import Matching
-from syneg_data.mixing.selection import Material, Mixed
+from syneg_data.mixing.selection import Mixed
 from syneg_data.publishing.judgements import judged_collection, scores_of, verdicts_of
 from syneg_data.publishing.manifest import BUILD
 from syneg_data.publishing.release import Release, open_release
 from syneg_data.recipe import Recipe, RecipeFile, check_recipe, gate_problems, offer_of, recorded_recipe
 from syneg_data.recipe_text import part
 from syneg_data.records import Scored, Verdict
+from syneg_data.spec import fingerprint
 from syneg_data.validation import Reranker, Rule, Validation
-from syneg_data.validation.fitting import evidence_of, fit_joint, fit_rule, refuse_useless
-from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, settle
+from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, fate_of, settle
+from syneg_data.validation.judging import fit_gate
 from syneg_data.validation.review import source_of
-from syneg_data.validation.rules import Bar
 
 CHANGEABLE = ("rule", "agree", "ambiguous", "false_negative")  # keys of the validation section
 
@@ -62,18 +61,57 @@ def rethreshold(folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
         InputError: it is no build, has no scores, or a change does not fit.
     """
     release = open_release(str(folder))
+    before = verdicts_of(release)
+    recipe, judged = rejudge(release, changes)
+    moved = Counter(
+        (fate_of(old), fate_of(new), source_of(old))
+        for old, new in zip(before, judged.verdicts, strict=True)
+        if fate_of(old) != fate_of(new)
+    )
+    mixed = _mix(release, recipe, judged)
+    report = release.json("report.json")
+    with release.reading("report.json"):
+        examples, without = report["examples"], report["stages"]["mix"]["pairs"]["rejected"]
+    return {
+        "gate": _gate_of(recipe),
+        "before": Judged(before).counts(),
+        "after": judged.counts(),
+        "moved": [
+            {"from": old, "to": new, "source": source, "count": count}
+            for (old, new, source), count in sorted(moved.items())
+        ],
+        "examples": {"before": examples, "after": len(mixed.examples)},
+        "pairs_without": {"before": without, "after": mixed.rejected},
+        "rerankers": _fitted(judged.facts),
+    }
+
+
+def rejudge(release: Release, changes: Mapping[str, Any]) -> tuple[Recipe, Judged]:
+    """What another gate says of the candidates of a release, from its stored scores.
+
+    Args:
+        release: from `open_release`.
+        changes: as for `rethreshold`.
+
+    Returns:
+        The recipe with the change, and its gate's word; the second opinion of a review is not asked for again.
+
+    Raises:
+        InputError: it has no scores, or a change does not fit.
+    """
     recipe = _changed(release, changes)
     spec = recipe.validation
-    stored = scores_of(release)
-    before = verdicts_of(release)
+    stored, before = scores_of(release), verdicts_of(release)
     asked = {row.reranker for row in stored if row.role == "positive"}
-    for reranker in (spec.rerankers[i] for i in spec.panel()):
+    panel: dict[int, Reranker] = {i: spec.rerankers[i] for i in spec.panel()}
+    for reranker in panel.values():
         if reranker.kind == "llm" and reranker.name not in asked:
             raise InputError(
                 f"{release.label}: {reranker.name} judged only what was ambiguous in this build; change the recipe and "
                 "build it to have it judge everything"
             )
-    gate, fitted = _gate(release.label, spec, before, stored)
+    mined = {(verdict.query_id, verdict.doc_id) for verdict in before if verdict.origin == "mined"}
+    gate, facts = fit_gate(spec, panel, stored, mined, lambda section: f"{release.label}: {section}")
     scores = Scores(row for row in stored if row.role != "reviewed")
     second = _second_scores(spec, stored)
     try:
@@ -81,27 +119,7 @@ def rethreshold(folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
         restyled = [as_positive(_judged(v, gate, scores), gate) for v in verdicts_of(release, ["restyle"])]
     except KeyError as error:
         raise InputError(f"{release.label}: scores has none for {error}, which was judged; build it again") from error
-    moved = Counter(
-        (_fate(old), _fate(new), source_of(old))
-        for old, new in zip(before, after, strict=True)
-        if _fate(old) != _fate(new)
-    )
-    mixed = _mix(release, recipe, after, restyled)
-    report = release.json("report.json")
-    with release.reading("report.json"):
-        examples, without = report["examples"], report["stages"]["mix"]["pairs"]["rejected"]
-    return {
-        "gate": _gate_of(recipe),
-        "before": _counts(before),
-        "after": _counts(after),
-        "moved": [
-            {"from": old, "to": new, "source": source, "count": count}
-            for (old, new, source), count in sorted(moved.items())
-        ],
-        "examples": {"before": examples, "after": len(mixed.examples)},
-        "pairs_without": {"before": without, "after": mixed.rejected},
-        "rerankers": fitted,
-    }
+    return recipe, Judged(after, restyled, fingerprint("rejudge", release.digest, spec), stored, facts)
 
 
 def changed_recipe(file: RecipeFile, folder: Path, changes: Mapping[str, Any]) -> RecipeFile:
@@ -171,24 +189,10 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _gate(
-    label: str, spec: Validation, verdicts: Sequence[Verdict], stored: Sequence[Scored]
-) -> tuple[Gate, list[dict[str, Any]]]:
-    """The gate, fitted to the stored scores as a build would, or refused as there; and what was fitted."""
-    mined = {(verdict.query_id, verdict.doc_id) for verdict in verdicts if verdict.origin == "mined"}
-    bars: dict[str, Bar] = {}
-    panel: dict[int, Reranker] = {i: spec.rerankers[i] for i in spec.panel()}
-    for i, reranker in panel.items():
-        rows = [row for row in stored if row.reranker == reranker.name]
-        evidence = evidence_of(rows, mined, reranker.bounded)
-        bars[reranker.name] = fit_rule(spec, reranker, evidence)
-        refuse_useless(f"{label}: validation.rerankers[{i}]", reranker.name, evidence, bars[reranker.name])
-    cheapest = min(panel.values(), key=lambda reranker: reranker.cost).name
-    joint = fit_joint(spec, {reranker.name: reranker.bounded for reranker in panel.values()}, stored, mined)
-    fitted = [{"name": name, "bar": bar.describe()} for name, bar in bars.items()]
-    if joint is not None:
-        fitted.append({"name": "joint", "bar": joint.describe(list(bars))})
-    return Gate(spec, bars, cheapest, joint), fitted
+def _fitted(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was fitted, reranker by reranker."""
+    fitted = [{"name": row["name"], "bar": row["bar"]} for row in facts["rerankers"]]
+    return [*fitted, {"name": "joint", "bar": facts["joint"]}] if "joint" in facts else fitted
 
 
 def _second_scores(spec: Validation, stored: Sequence[Scored]) -> dict[tuple[str, str], float]:
@@ -212,7 +216,7 @@ def _judged(verdict: Verdict, gate: Gate, scores: Scores) -> Verdict:
     return gate.verdict(subject, scores)
 
 
-def _mix(release: Release, recipe: Recipe, verdicts: Sequence[Verdict], restyled: Sequence[Verdict]) -> Mixed:
+def _mix(release: Release, recipe: Recipe, judged: Judged) -> Mixed:
     """The examples that would come of it."""
     if isinstance(recipe.mixing, Matching) and recipe.mixing.match_lengths:
         raise InputError(
@@ -222,16 +226,5 @@ def _mix(release: Release, recipe: Recipe, verdicts: Sequence[Verdict], restyled
     collection = judged_collection(release)
     strategies = recipe.generation.strategies if recipe.generation else ()
     with release.reading("candidates"):
-        versions = first_versions(restyled, strategies)
-        judged = collection.with_positives((v.query_id, v.doc_id) for v in verdicts if v.reason == "relabelled")
-    kept = [verdict for verdict in verdicts if verdict.verdict == "keep"]
-    return recipe.mixing.mix(Material(judged, kept, versions, recipe.seed, grades_of(strategies)))
-
-
-def _counts(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    return dict(sorted(Counter(map(_fate, verdicts)).items()))
-
-
-def _fate(verdict: Verdict) -> str:
-    """The verdict, or that a false negative is a positive now."""
-    return "relabelled" if verdict.reason == "relabelled" else verdict.verdict
+        material = judged.material(collection, strategies, recipe.seed)
+    return recipe.mixing.mix(material)

@@ -4,7 +4,8 @@ import hashlib
 import json
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 
 class _Runtime:
@@ -18,9 +19,32 @@ RUNTIME = _Runtime()
 
 
 class Spec(BaseModel):
-    """A part of a recipe: immutable, without unknown keys, without silent type conversion."""
+    """A part of a recipe: immutable, without unknown keys, without silent type conversion; a list becomes a tuple.
+
+    Where one is made in Python its `kind` may be left out, since the class says it.
+
+    Raises:
+        pydantic.ValidationError: a value does not fit; it is a ValueError.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, data: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+        """Only in a recipe is there a context: there the kind has to be said, even where it could be no other."""
+        if not isinstance(data, dict):
+            return data
+        if info.context is not None and "kind" in cls.model_fields and "kind" not in data:
+            raise PydanticCustomError("no_kind", "has no `kind`; add one")
+        return {key: frozen(value) for key, value in data.items()}
+
+
+def frozen(value: Any) -> Any:  # noqa: ANN401
+    """Lists as tuples, which is what frozen specs hold."""
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def canonical(value: Any) -> Any:  # noqa: ANN401

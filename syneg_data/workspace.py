@@ -7,11 +7,41 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic
+from typing import Generic, Protocol
 
 from syneg_data.durable import replacing, sha256_file, write_json
 from syneg_data.errors import LockedError
 from syneg_data.records import R, from_table, schema_of, to_table
+
+
+class Chunks(Protocol[R]):
+    """The numbered chunks of rows of one stage."""
+
+    size: int
+    """Items of a chunk."""
+    computed: int
+    """Chunks that were computed in this run."""
+    reused: int
+    """Chunks that an earlier run left."""
+
+    def read(self, index: int) -> list[R] | None:
+        """The rows of chunk `index`, or None if it is not there."""
+
+    def complete(self, items: int) -> bool:
+        """Whether every chunk of so many items is there."""
+
+    def commit(self, index: int, rows: list[R]) -> None:
+        """Keep the rows of chunk `index`."""
+
+    def finish(self, chunks: int) -> None:
+        """All chunks are committed."""
+
+
+class Keeper(Protocol):
+    """Where the chunks of stages are kept."""
+
+    def stage(self, name: str, key: str, row_type: type[R], size: int) -> Chunks[R]:
+        """The stage `name` for inputs and settings `key`, in chunks of `size` items."""
 
 
 class Stage(Generic[R]):
@@ -112,3 +142,31 @@ class Workspace:
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         return folder
+
+
+class Nowhere:
+    """A keeper that keeps nothing: what stages on plain objects have in place of a workspace."""
+
+    def stage(self, name: str, key: str, row_type: type[R], size: int) -> Chunks[R]:
+        """A stage of which no earlier run has left anything, nor will this one."""
+        return _Passing(size)
+
+
+class _Passing(Generic[R]):
+    """Chunks that are gone once they are used."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.computed = self.reused = 0
+
+    def read(self, index: int) -> list[R] | None:
+        return None
+
+    def complete(self, items: int) -> bool:
+        return False
+
+    def commit(self, index: int, rows: list[R]) -> None:
+        self.computed += 1
+
+    def finish(self, chunks: int) -> None:
+        pass

@@ -18,10 +18,9 @@ from benchmarks.results import Row, row
 from syneg_data.engines.chat_completions import body_of
 from syneg_data.engines.openai import OpenAI
 from syneg_data.engines.scripted import ScriptedServer, honest
-from syneg_data.execution import Silence
 from syneg_data.generation.drafts import first_messages, pairs_of, plan_assignments, request_for, texts_of
 from syneg_data.generation.language import language_of
-from syneg_data.line import Line
+from syneg_data.line import Line, Mined
 from syneg_data.recipe import RecipeFile, load_recipe
 from syneg_data.stages import generate
 from syneg_data.workspace import Workspace
@@ -97,11 +96,11 @@ def _stage(path: Path) -> Cost:
     """The stage as a build runs it, over HTTP, with store, states, rows and committed chunks."""
     file = load_recipe(path)
     with fresh_store() as scratch:
-        line = Line(file, Workspace(scratch / "work"), Silence())
+        line = Line(file=file, workspace=Workspace(scratch / "work"))
         collection = file.recipe.source.load(file.recipe.seed)
         _warm_up()
         memory, started, busy = PeakMemory(), time.monotonic(), _processor_seconds()
-        written = generate(line, collection, [], "")
+        written = generate(line, file.recipe.generation, collection, Mined(), file.recipe.seed)
         cost = time.monotonic() - started, _processor_seconds() - busy, memory.kib()
         states = {row.state for row in written.rows}
     assert "failed" not in states, states

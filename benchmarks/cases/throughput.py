@@ -11,8 +11,7 @@ from benchmarks.results import Row, row
 from syneg_data.collection import Collection
 from syneg_data.engines.protocol import Completion, CompletionEngine, Finished, Request, unheard
 from syneg_data.engines.vllm import Vllm, VllmEngine
-from syneg_data.execution import Silence
-from syneg_data.line import Line
+from syneg_data.line import Line, Mined
 from syneg_data.recipe import RecipeFile
 from syneg_data.references import Resolved
 from syneg_data.stages import generate
@@ -91,9 +90,9 @@ def _stage(
     """Tokens/s of the whole stage: prompts, replies, states, store, rows, committed chunks; without the canary."""
     _STARTED[:] = [_Started(engine)]
     with fresh_store() as scratch:
-        line = Line(file, Workspace(scratch / "work"), Silence(), {"generation.engine": model})
+        line = Line(file=file, workspace=Workspace(scratch / "work"), models={"generation.engine": model})
         started = time.monotonic()
-        generate(line, collection, [], "")
+        generate(line, file.recipe.generation, collection, Mined(), file.recipe.seed)
         seconds = time.monotonic() - started
     (noted,) = _STARTED
     assert noted.asked == requests, "both sides must be asked the same"

@@ -38,8 +38,8 @@ _COMMIT = 1024  # texts encoded between two commits to the vector store
 class Prompts(Spec):
     """Text before every query and every document, in place of what the model brings along."""
 
-    query: str | None = Field(None, description="before queries; left out: the model's own")
-    document: str | None = Field(None, description="before documents; left out: the model's own")
+    query: str | None = Field(default=None, description="before queries; left out: the model's own")
+    document: str | None = Field(default=None, description="before documents; left out: the model's own")
 
     def given(self) -> dict[str, str]:
         """Role -> prompt, of those that were set."""

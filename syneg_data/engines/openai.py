@@ -32,7 +32,7 @@ _SHORTEST_SECRET = 8  # people set keys such as "EMPTY" for servers that want no
 class OpenAI(Spec):
     """A model behind an OpenAI-style HTTP server (vLLM, llama.cpp, SGLang, a hosted one), many requests at a time."""
 
-    kind: Literal["openai"]
+    kind: Literal["openai"] = "openai"
     base_url: Annotated[BaseUrl, RUNTIME] = Field(description="http(s)://host[:port]/v1; redirects are not followed")
     model: str = Field(min_length=1, description="the name under which the server serves the model")
     revision: str = Field(
@@ -41,20 +41,20 @@ class OpenAI(Spec):
         "server does not",
     )
     api_key_env: Annotated[str, RUNTIME] = Field(
-        "OPENAI_API_KEY",
+        default="OPENAI_API_KEY",
         # A recipe from elsewhere must not be able to send just any variable to a server of its choice.
         pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$",
         description="environment variable with the key, its name ends in _API_KEY; if it is not set, no key is sent",
     )
     concurrency: Annotated[int, RUNTIME] = Field(
-        32, ge=1, le=1024, description="most requests in flight; fewer while the server is slow or overloaded"
+        default=32, ge=1, le=1024, description="most requests in flight; fewer while the server is slow or overloaded"
     )
     retries: Annotated[int, RUNTIME] = Field(
-        5, ge=0, le=100, description="how often a request is tried again after a fault that may pass"
+        default=5, ge=0, le=100, description="how often a request is tried again after a fault that may pass"
     )
-    timeout: Annotated[float, RUNTIME] = Field(120.0, gt=0, le=86400, description="seconds for one whole reply")
+    timeout: Annotated[float, RUNTIME] = Field(default=120.0, gt=0, le=86400, description="seconds for one whole reply")
     breaker: Annotated[int, RUNTIME] = Field(
-        12,
+        default=12,
         ge=1,
         le=1000,
         description="faults in a row, with no reply in between, after which the run stops and can be resumed; those "

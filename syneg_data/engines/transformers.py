@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 class Transformers(Spec):
     """A causal language model in this process: safetensors or GGUF, CPU or GPU, in batches."""
 
-    kind: Literal["transformers"]
+    kind: Literal["transformers"] = "transformers"
     model: Model = Field(description="an instruction-tuned model with a chat template")
-    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="arithmetic of the weights")
-    batch_size: Annotated[int, RUNTIME] = Field(16, ge=1, description="requests decoded together")
+    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="arithmetic of the weights")
+    batch_size: Annotated[int, RUNTIME] = Field(default=16, ge=1, description="requests decoded together")
     chunk: ClassVar[int] = 16  # pairs that are committed together: minutes of work on a CPU
 
     def model_reference(self) -> Model:

@@ -38,24 +38,26 @@ _FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length", "erro
 class Vllm(Spec):
     """A causal language model in this process, served by vLLM: continuous batches, shared prefixes computed once."""
 
-    kind: Literal["vllm"]
+    kind: Literal["vllm"] = "vllm"
     model: Model = Field(description="an instruction-tuned model with a chat template")
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
-        "bfloat16", description="arithmetic of the weights; auto takes the model's own"
+        default="bfloat16", description="arithmetic of the weights; auto takes the model's own"
     )
     max_model_len: int | None = Field(
-        None, ge=16, description="context to reserve, in tokens of prompt and reply; null takes the model's own"
+        default=None, ge=16, description="context to reserve, in tokens of prompt and reply; null takes the model's own"
     )
     backend: Literal["guidance", "xgrammar", "outlines"] = Field(
-        "guidance", description="who holds replies to their schema; guidance is fast and safe"
+        default="guidance", description="who holds replies to their schema; guidance is fast and safe"
     )
-    max_num_seqs: Annotated[int, RUNTIME] = Field(256, ge=1, description="requests decoded together")
+    max_num_seqs: Annotated[int, RUNTIME] = Field(default=256, ge=1, description="requests decoded together")
     gpu_memory_utilization: Annotated[float, RUNTIME] = Field(
-        0.9, gt=0, le=1, description="share of the GPU's memory to use; CPUs ignore it"
+        default=0.9, gt=0, le=1, description="share of the GPU's memory to use; CPUs ignore it"
     )
-    tensor_parallel_size: Annotated[int, RUNTIME] = Field(1, ge=1, description="GPUs that share one copy of the model")
+    tensor_parallel_size: Annotated[int, RUNTIME] = Field(
+        default=1, ge=1, description="GPUs that share one copy of the model"
+    )
     enforce_eager: Annotated[bool, RUNTIME] = Field(
-        False, description="skip compilation: starts sooner, runs slower; CPUs always do"
+        default=False, description="skip compilation: starts sooner, runs slower; CPUs always do"
     )
 
     # Pairs per chunk: a chunk ends with ever fewer requests in flight, so it should hold many times what is decoded

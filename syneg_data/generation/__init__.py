@@ -16,12 +16,18 @@ Reflection = Annotated[Inline | Critique | NoReflection, Field(discriminator="ki
 class Sampling(Spec):
     """How replies are sampled; the length of a reply is bounded here, never in its schema."""
 
-    temperature: float = Field(0.7, ge=0, le=2, description="above 1 flatter, below 1 sharper, 0 the likeliest token")
-    top_p: float = Field(1.0, gt=0, le=1, description="share of probability mass to sample from")
-    max_tokens: int = Field(
-        320, ge=16, description="longest reply, reasoning included; half as much more after each that was cut off"
+    temperature: float = Field(
+        default=0.7, ge=0, le=2, description="above 1 flatter, below 1 sharper, 0 the likeliest token"
     )
-    attempts: int = Field(2, ge=1, le=8, description="requests per draft before it counts as failed or rejected")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="share of probability mass to sample from")
+    max_tokens: int = Field(
+        default=320,
+        ge=16,
+        description="longest reply, reasoning included; half as much more after each that was cut off",
+    )
+    attempts: int = Field(
+        default=2, ge=1, le=8, description="requests per draft before it counts as failed or rejected"
+    )
 
 
 class Generation(Spec):

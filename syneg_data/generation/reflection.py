@@ -34,7 +34,7 @@ def schema_of(reply_type: type[BaseModel]) -> str:
 class Inline(Spec):
     """Reasoning before the text, in the same reply: the paper's self-reflection."""
 
-    kind: Literal["inline"]
+    kind: Literal["inline"] = "inline"
     reasoned: ClassVar[bool] = True
 
     def instruction(self) -> str:
@@ -45,7 +45,7 @@ class Inline(Spec):
 class NoReflection(Spec):
     """The text alone, without reasoning before it."""
 
-    kind: Literal["none"]
+    kind: Literal["none"] = "none"
     reasoned: ClassVar[bool] = False
 
     def instruction(self) -> str:
@@ -60,21 +60,22 @@ class Critique(Spec):
     last round counts as its verdict at the gate.
     """
 
-    kind: Literal["critique"]
-    rounds: int = Field(1, ge=0, le=5, description="revisions of a draft that the critic objects to")
-    inline: bool = Field(True, description="also reason before the text, as `inline` does")
+    kind: Literal["critique"] = "critique"
+    rounds: int = Field(default=1, ge=0, le=5, description="revisions of a draft that the critic objects to")
+    inline: bool = Field(default=True, description="also reason before the text, as `inline` does")
     exam: int = Field(
-        24, ge=8, le=400, description="pairs whose texts make up the critic's exam; up to five cases from each"
+        default=24, ge=8, le=400, description="pairs whose texts make up the critic's exam; up to five cases from each"
     )
     minimum: float = Field(
-        0.65,
+        default=0.65,
         ge=0.5,
         lt=1,
         description="the critic fails its exam unless its balanced accuracy on `answers the query` is above this; "
         "always saying yes, or always no, or tossing a coin, gives about 0.5",
     )
     on_fail: Literal["fail", "ignore"] = Field(
-        "fail", description="a critic that fails its exam: end the build (exit code 3), or go on without criticism"
+        default="fail",
+        description="a critic that fails its exam: end the build (exit code 3), or go on without criticism",
     )
 
     @property

@@ -106,7 +106,7 @@ def _random(ground: Ground) -> Chosen:
 
 
 def _bm25(ground: Ground) -> Chosen:
-    return _unchecked(ground, lambda corpus: Bm25(kind="bm25").open(corpus, None))
+    return _unchecked(ground, lambda corpus: Bm25().open(corpus, None))
 
 
 def _nearest(ground: Ground) -> Chosen:

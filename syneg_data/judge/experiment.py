@@ -112,7 +112,7 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
     for name in names:
         if name not in ARMS:
             raise InputError(f"--arms {name}: no such arm; one of {', '.join(ARMS)}")
-    line = Line(file, Workspace(out.parent / f".{out.name}.work"), progress)
+    line = Line(file=file, workspace=Workspace(out.parent / f".{out.name}.work"), progress=progress)
     collection = load(line)
     spec, comparison = recipe.training, recipe.comparison or Comparison()
     _refuse_unfit(file, spec)
@@ -189,9 +189,9 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
     """
     recipe = line.file.recipe
     with line.workspace.locked():
-        candidates, twins, mine_key = mine(line, collection)
-        written = generate(line, collection, candidates, mine_key)
-        judged = validate(line, collection, candidates, twins, written, mine_key)
+        found = mine(line, recipe.mining, recipe.guards, collection)
+        written = generate(line, recipe.generation, collection, found, recipe.seed)
+        judged = validate(line, recipe.validation, collection, found, written, recipe.seed)
     kept = judged.kept()
     relabelled = [(verdict.query_id, verdict.doc_id) for verdict in judged.relabelled()]
     whole = collection.with_documents(written.documents()).with_positives(relabelled)

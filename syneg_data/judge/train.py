@@ -247,7 +247,7 @@ def _readings(splits: Mapping[str, Collection], before: Measured, after: Measure
 def _save(trained: Trained, folder: Path) -> Resolved:
     """The model as a folder; its card is ours, for the library's own holds training texts and local paths."""
     trained.model.save_pretrained(str(folder), create_model_card=False)
-    return PathModel(kind="path", path=str(folder)).resolve()
+    return PathModel(path=str(folder)).resolve()
 
 
 def _write(folder: Path, facts: dict[str, Any], points: list[Point], before: Measured, after: Measured) -> None:

@@ -15,16 +15,16 @@ from syneg_data.spec import Spec
 class Bm25(Spec):
     """BM25 over title and text; documents that do not score above 0 are never candidates."""
 
-    kind: Literal["bm25"]
-    name: str = Field("bm25", description="name of this source in the rows", pattern=r"^[\w.-]+$")
-    depth: int = Field(50, ge=1, description="ranks that are read, positives among them counted")
-    skip: int = Field(0, ge=0, description="ranks at the top that are left out, before any filter")
+    kind: Literal["bm25"] = "bm25"
+    name: str = Field(default="bm25", description="name of this source in the rows", pattern=r"^[\w.-]+$")
+    depth: int = Field(default=50, ge=1, description="ranks that are read, positives among them counted")
+    skip: int = Field(default=0, ge=0, description="ranks at the top that are left out, before any filter")
     engine: Literal["bm25s", "rank-bm25"] = Field(
-        "bm25s", description="rank-bm25 is the plain reference, hundreds of times slower, for small corpora"
+        default="bm25s", description="rank-bm25 is the plain reference, hundreds of times slower, for small corpora"
     )
-    k1: float = Field(1.5, gt=0, description="term frequency saturation")
-    b: float = Field(0.75, ge=0, le=1, description="length normalisation")
-    stopwords: Literal["english", "none"] = Field("english", description="words left out of the index")
+    k1: float = Field(default=1.5, gt=0, description="term frequency saturation")
+    b: float = Field(default=0.75, ge=0, le=1, description="length normalisation")
+    stopwords: Literal["english", "none"] = Field(default="english", description="words left out of the index")
 
     def model_reference(self) -> None:
         """BM25 has no model."""

@@ -33,17 +33,17 @@ Memory = Annotated[int, BeforeValidator(_bytes)]
 class Dense(Spec):
     """The nearest documents by cosine in a bi-encoder's space, exactly."""
 
-    kind: Literal["dense"]
-    name: str = Field("dense", description="name of this source in the rows", pattern=r"^[\w.-]+$")
-    depth: int = Field(50, ge=1, description="ranks that are read, positives among them counted")
-    skip: int = Field(0, ge=0, description="ranks at the top that are left out, before any filter")
+    kind: Literal["dense"] = "dense"
+    name: str = Field(default="dense", description="name of this source in the rows", pattern=r"^[\w.-]+$")
+    depth: int = Field(default=50, ge=1, description="ranks that are read, positives among them counted")
+    skip: int = Field(default=0, ge=0, description="ranks at the top that are left out, before any filter")
     model: Model = Field(description="a sentence-transformers bi-encoder")
-    prompts: Prompts = Field(Prompts(), description="what stands before every text; default: the model's own")
-    max_length: int = Field(256, ge=8, description="tokens of a text that the model reads")
-    dtype: Precision = Field("float32", description="number format of the weights while they work")
-    batch_size: Annotated[int, RUNTIME] = Field(32, ge=1, description="texts encoded at once")
+    prompts: Prompts = Field(default=Prompts(), description="what stands before every text; default: the model's own")
+    max_length: int = Field(default=256, ge=8, description="tokens of a text that the model reads")
+    dtype: Precision = Field(default="float32", description="number format of the weights while they work")
+    batch_size: Annotated[int, RUNTIME] = Field(default=32, ge=1, description="texts encoded at once")
     max_memory: Annotated[Memory, RUNTIME] = Field(
-        4 * 10**9, ge=10**6, description="what the search may take, as in 4GB; the vectors stay on disk"
+        default=4 * 10**9, ge=10**6, description="what the search may take, as in 4GB; the vectors stay on disk"
     )
 
     def model_reference(self) -> Model:

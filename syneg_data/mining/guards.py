@@ -18,7 +18,10 @@ class Guards(Spec):
     """What is refused before any model looks at it; positives and their exact copies always are."""
 
     near_duplicate: float | None = Field(
-        0.9, gt=0, le=1, description="refuse a text whose 3-word sequences overlap so much (Jaccard) with a positive's"
+        default=0.9,
+        gt=0,
+        le=1,
+        description="refuse a text whose 3-word sequences overlap so much (Jaccard) with a positive's",
     )
 
     def open(

@@ -20,10 +20,10 @@ from syneg_data.spec import Spec
 class RunFile(Spec):
     """What another search engine found, as a TREC run: query, Q0, document, rank, score, tag; may be gzipped."""
 
-    kind: Literal["run_file"]
-    name: str = Field("run_file", description="name of this source in the rows", pattern=r"^[\w.-]+$")
-    depth: int = Field(50, ge=1, description="ranks that are read, positives among them counted")
-    skip: int = Field(0, ge=0, description="ranks at the top that are left out, before any filter")
+    kind: Literal["run_file"] = "run_file"
+    name: str = Field(default="run_file", description="name of this source in the rows", pattern=r"^[\w.-]+$")
+    depth: int = Field(default=50, ge=1, description="ranks that are read, positives among them counted")
+    skip: int = Field(default=0, ge=0, description="ranks at the top that are left out, before any filter")
     path: ExistingPath = Field(description="the run; as in trec_eval its scores say the order, not its ranks")
 
     def model_reference(self) -> None:

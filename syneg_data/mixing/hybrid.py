@@ -20,7 +20,7 @@ def _both(given: dict[str, Any]) -> int:
 class Hybrid(Choosing):
     """Each (query, positive) gets `synthetic` negatives of its own and `mined` ones of its query's."""
 
-    kind: Literal["hybrid"]
+    kind: Literal["hybrid"] = "hybrid"
     synthetic: int = Field(1, ge=1, description="synthetic negatives per pair")
     mined: int = Field(2, ge=1, description="mined negatives per pair")
     synthetic_per_mined: float | None = Field(

@@ -13,7 +13,7 @@ from syneg_data.mixing.selection import Material, Mixed
 class MinedOnly(Choosing):
     """Each (query, positive) gets `mined` negatives of its query's and no synthetic ones."""
 
-    kind: Literal["mined_only"]
+    kind: Literal["mined_only"] = "mined_only"
     mined: int = Field(3, ge=1, description="mined negatives per pair")
 
     @property

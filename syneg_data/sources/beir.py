@@ -22,7 +22,7 @@ _TYPES = {str: "text", dict: "an object", list: "a list", int: "a number", float
 class Beir(Spec):
     """A folder in the BEIR layout, plain or gzipped; one document or query per JSON line, judgements as TSV."""
 
-    kind: Literal["beir"]
+    kind: Literal["beir"] = "beir"
     path: ExistingPath = Field(description="the folder; relative to the recipe")
     split: str = Field(description="which qrels to build on: qrels/<split>.tsv", pattern=r"^\w+(\.\w+)*$")
     dev: float = Field(

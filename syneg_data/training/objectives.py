@@ -27,9 +27,9 @@ class _Objective(Spec):
 class Ranking(_Objective):
     """Multiple negatives ranking: the positive against the hard negatives, and against the batch's other documents."""
 
-    kind: Literal["ranking"]
-    temperature: float = Field(0.05, gt=0, description=_TEMPERATURE)
-    in_batch: bool = Field(True, description="whether the other examples' documents are negatives too")
+    kind: Literal["ranking"] = "ranking"
+    temperature: float = Field(default=0.05, gt=0, description=_TEMPERATURE)
+    in_batch: bool = Field(default=True, description="whether the other examples' documents are negatives too")
 
     def least_negatives(self) -> int:
         """One without the batch's, else none."""
@@ -47,9 +47,9 @@ class Ranking(_Objective):
 class CachedRanking(_Objective):
     """The same for batches larger than memory: gradients are cached (Gao et al. 2021, arXiv 2101.06983)."""
 
-    kind: Literal["cached_ranking"]
-    temperature: float = Field(0.05, gt=0, description=_TEMPERATURE)
-    mini_batch: Annotated[int, RUNTIME] = Field(32, ge=1, description="texts that go through the model at once")
+    kind: Literal["cached_ranking"] = "cached_ranking"
+    temperature: float = Field(default=0.05, gt=0, description=_TEMPERATURE)
+    mini_batch: Annotated[int, RUNTIME] = Field(default=32, ge=1, description="texts that go through the model at once")
 
     def loss(self, model: Any, guide: Any, devices: int) -> Any:  # noqa: ANN401
         """The loss over columns query, positive, negative_1 .. negative_n."""
@@ -63,12 +63,14 @@ class CachedRanking(_Objective):
 class Guided(_Objective):
     """Ranking in which a guide masks false negatives of the batch (GISTEmbed, Solatorio 2024, arXiv 2402.16829)."""
 
-    kind: Literal["guided"]
+    kind: Literal["guided"] = "guided"
     guide: Model = Field(description="the bi-encoder that tells false negatives")
-    temperature: float = Field(0.05, gt=0, description=_TEMPERATURE)
-    margin: float = Field(0.0, ge=0, lt=1, description="a document is masked above the positive's similarity less this")
-    margin_kind: Literal["absolute", "relative"] = Field("absolute", description="how the margin is taken off")
-    mini_batch: Annotated[int, RUNTIME] = Field(32, ge=1, description="texts that go through the model at once")
+    temperature: float = Field(default=0.05, gt=0, description=_TEMPERATURE)
+    margin: float = Field(
+        default=0.0, ge=0, lt=1, description="a document is masked above the positive's similarity less this"
+    )
+    margin_kind: Literal["absolute", "relative"] = Field(default="absolute", description="how the margin is taken off")
+    mini_batch: Annotated[int, RUNTIME] = Field(default=32, ge=1, description="texts that go through the model at once")
 
     def guide_reference(self) -> Model | None:
         """The guide."""
@@ -88,9 +90,9 @@ class Guided(_Objective):
 class Distillation(_Objective):
     """The reranker's stored relevance of positive and negatives as the target (KL divergence over each example)."""
 
-    kind: Literal["distillation"]
-    temperature: float = Field(0.05, gt=0, description="by which the student's cosines are divided")
-    teacher_temperature: float = Field(0.05, gt=0, description="by which the stored relevances are divided")
+    kind: Literal["distillation"] = "distillation"
+    temperature: float = Field(default=0.05, gt=0, description="by which the student's cosines are divided")
+    teacher_temperature: float = Field(default=0.05, gt=0, description="by which the stored relevances are divided")
 
     needs_scores: ClassVar[bool] = True
 

@@ -17,14 +17,14 @@ Rule = Annotated[Calibrated | Relative | Absolute | Percentile, Field(discrimina
 class Floor(Spec):
     """What counts as too easy: not above the 95th percentile of random documents for the same query."""
 
-    sample: int = Field(100, ge=20, description="random documents that every query is compared with")
+    sample: int = Field(default=100, ge=20, description="random documents that every query is compared with")
 
 
 class Review(Spec):
     """A second opinion on a sample of what was kept and refused, for an estimate of the false negatives left."""
 
     reranker: Reranker = Field(description="who judges; one that is not in the gate")
-    sample: int = Field(200, ge=20, description="candidates that it judges")
+    sample: int = Field(default=200, ge=20, description="candidates that it judges")
 
 
 class Validation(Spec):
@@ -32,21 +32,22 @@ class Validation(Spec):
 
     rerankers: tuple[Reranker, ...] = Field(min_length=1, description="who judges relevance")
     agree: Literal["joint", "any", "all", "mean"] | None = Field(
-        None,
+        default=None,
         description="whose word makes a false negative: any reranker's, all of them, their mean, or that of one curve "
         "fitted to all their scores (`joint`, for calibrated only); left out: joint with calibrated, else any",
     )
     rule: Rule = Field(default=Calibrated(kind="calibrated"), description="what counts as a false negative")
     ambiguous: Literal["drop", "keep", "llm"] = Field(
-        "drop",
+        default="drop",
         description="what becomes of a candidate in the rule's band of doubt; `llm`: the llm reranker, which then "
         "judges nothing else, decides",
     )
     false_negative: Literal["drop", "relabel"] = Field(
-        "drop", description="what becomes of a false negative; `relabel`: it is trained on as a positive of its query"
+        default="drop",
+        description="what becomes of a false negative; `relabel`: it is trained on as a positive of its query",
     )
     floor: Floor = Field(default=Floor(), description="what counts as too easy")
-    review: Review | None = Field(None, description="a second opinion on a sample; left out: none")
+    review: Review | None = Field(default=None, description="a second opinion on a sample; left out: none")
 
     def agreement(self) -> Literal["joint", "any", "all", "mean"]:
         """How the rerankers' words are joined."""

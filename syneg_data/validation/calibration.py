@@ -18,20 +18,25 @@ class Calibrated(Spec):
     and the report says so.
     """
 
-    kind: Literal["calibrated"]
+    kind: Literal["calibrated"] = "calibrated"
     maximum: float = Field(
-        0.8, gt=0, lt=1, description="highest probability of relevance that is still a negative, for an average query"
+        default=0.8,
+        gt=0,
+        lt=1,
+        description="highest probability of relevance that is still a negative, for an average query",
     )
     lean: float = Field(
-        0.5,
+        default=0.5,
         ge=0,
         le=1,
         description="how far a query's own positive moves its threshold from the average query's, in log-odds: 0 not "
         "at all, 1 all the way",
     )
-    doubt: float = Field(0.0, ge=0, lt=1, description=DOUBT)
-    least: int = Field(100, ge=10, description="known positives, and documents of either other kind, that a fit needs")
-    otherwise: Relative = Field(Relative(kind="relative"), description="the rule where they are fewer")
+    doubt: float = Field(default=0.0, ge=0, lt=1, description=DOUBT)
+    least: int = Field(
+        default=100, ge=10, description="known positives, and documents of either other kind, that a fit needs"
+    )
+    otherwise: Relative = Field(default=Relative(kind="relative"), description="the rule where they are fewer")
 
     def fit(self, evidence: Evidence) -> Bar:
         """Fit a logistic curve (Platt 1999): positives weigh as much as the others, mined as much as random ones.

@@ -15,7 +15,7 @@ _LEAST = 20  # scores of either kind from which on a reranker that cannot tell t
 def fit_rule(spec: Validation, reranker: Reranker, evidence: Evidence) -> Bar:
     """The recipe's rule for one reranker; a language model's verdicts are not relative to anything."""
     if reranker.absolute is not None:
-        return Absolute(kind="absolute", maximum=reranker.absolute).fit(evidence)
+        return Absolute(maximum=reranker.absolute).fit(evidence)
     return spec.rule.fit(evidence)
 
 

@@ -203,6 +203,11 @@ def settle(verdict: Verdict, spec: Validation, second: Mapping[tuple[str, str], 
     return verdict
 
 
+def fate_of(verdict: Verdict) -> str:
+    """The verdict, or `relabelled` for a false negative that is a positive now."""
+    return "relabelled" if verdict.reason == "relabelled" else verdict.verdict
+
+
 def mark_duplicates(collection: Collection, synthetic: Sequence[Subject], texts: dict[str, str]) -> list[Subject]:
     """Synthetic subjects, those refused whose text (normalised) is a corpus document's or an earlier subject's.
 

@@ -38,11 +38,11 @@ _SCHEMA = json.dumps(_Reply.model_json_schema())
 class LlmReranker(Spec):
     """A language model that reads query and document and says, with a reason, whether the one answers the other."""
 
-    kind: Literal["llm"]
-    name: str = Field("llm", description="name in scores and reports", pattern=r"^[\w.-]+$")
+    kind: Literal["llm"] = "llm"
+    name: str = Field(default="llm", description="name in scores and reports", pattern=r"^[\w.-]+$")
     engine: Engine = Field(description="what runs the model")
-    words: int = Field(200, ge=20, description="words of a document that it reads")
-    max_tokens: int = Field(96, ge=48, description="bound of its reply")
+    words: int = Field(default=200, ge=20, description="words of a document that it reads")
+    max_tokens: int = Field(default=96, ge=48, description="bound of its reply")
     cost: ClassVar[int] = 1000
     bounded: ClassVar[bool] = True
     absolute: ClassVar[float | None] = 0.5

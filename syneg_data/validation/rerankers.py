@@ -29,14 +29,14 @@ class Judge(Protocol):
 class BiEncoderReranker(Spec):
     """The cosine of a bi-encoder's vectors: a teacher that is stronger than, or other than, the miner."""
 
-    kind: Literal["bi_encoder"]
-    name: str = Field("bi_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
+    kind: Literal["bi_encoder"] = "bi_encoder"
+    name: str = Field(default="bi_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
     model: Model = Field(description="a sentence-transformers bi-encoder")
-    prompts: Prompts = Field(Prompts(), description="what stands before every text; default: the model's own")
-    max_length: int = Field(256, ge=8, description="tokens of a text that the model reads")
-    dtype: Precision = Field("float32", description="number format of the weights while they work")
-    batch_size: Annotated[int, RUNTIME] = Field(32, ge=1, description="texts encoded at once")
-    allow_same_model: bool = Field(False, description="accept the model that also mined the candidates")
+    prompts: Prompts = Field(default=Prompts(), description="what stands before every text; default: the model's own")
+    max_length: int = Field(default=256, ge=8, description="tokens of a text that the model reads")
+    dtype: Precision = Field(default="float32", description="number format of the weights while they work")
+    batch_size: Annotated[int, RUNTIME] = Field(default=32, ge=1, description="texts encoded at once")
+    allow_same_model: bool = Field(default=False, description="accept the model that also mined the candidates")
     cost: ClassVar[int] = 1
     bounded: ClassVar[bool] = False
     absolute: ClassVar[float | None] = None
@@ -55,17 +55,21 @@ class BiEncoderReranker(Spec):
 class CrossEncoderReranker(Spec):
     """A cross-encoder that reads query and document together; slower, and usually the better judge."""
 
-    kind: Literal["cross_encoder"]
-    name: str = Field("cross_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
+    kind: Literal["cross_encoder"] = "cross_encoder"
+    name: str = Field(default="cross_encoder", description="name in scores and reports", pattern=r"^[\w.-]+$")
     model: Model = Field(description="a sentence-transformers cross-encoder with one output")
-    max_length: int = Field(512, ge=8, description="tokens of query and document together that the model reads")
-    backend: Backend = Field("torch", description="what runs it; onnx and openvino need an extra, and suit CPUs")
+    max_length: int = Field(default=512, ge=8, description="tokens of query and document together that the model reads")
+    backend: Backend = Field(
+        default="torch", description="what runs it; onnx and openvino need an extra, and suit CPUs"
+    )
     dtype: Number = Field(
-        "float32",
+        default="float32",
         description="number format: int8 with onnx, where a sample shows that verdicts agree; bfloat16 with the others",
     )
-    batch_tokens: Annotated[int, RUNTIME] = Field(4096, ge=64, description="tokens scored at once, padding included")
-    allow_same_model: bool = Field(False, description="accept the model that also mined the candidates")
+    batch_tokens: Annotated[int, RUNTIME] = Field(
+        default=4096, ge=64, description="tokens scored at once, padding included"
+    )
+    allow_same_model: bool = Field(default=False, description="accept the model that also mined the candidates")
     cost: ClassVar[int] = 10
     bounded: ClassVar[bool] = True
     absolute: ClassVar[float | None] = None

@@ -57,12 +57,15 @@ class Bar(Protocol):
 class Relative(Spec):
     """A margin below the positive's relevance (NV-Retriever's positive-aware threshold), safe for negative scores."""
 
-    kind: Literal["relative"]
-    margin: float = Field(0.05, ge=0, lt=1, description="share of the positive's relevance left as a safety margin")
-    positive: Aggregate = Field(
-        "min", description="which positive of the query counts; `own` is the pair's own for synthetic candidates"
+    kind: Literal["relative"] = "relative"
+    margin: float = Field(
+        default=0.05, ge=0, lt=1, description="share of the positive's relevance left as a safety margin"
     )
-    doubt: float = Field(0.0, ge=0, description=DOUBT)
+    positive: Aggregate = Field(
+        default="min",
+        description="which positive of the query counts; `own` is the pair's own for synthetic candidates",
+    )
+    doubt: float = Field(default=0.0, ge=0, description=DOUBT)
 
     def fit(self, evidence: Evidence) -> Bar:
         """Nothing to fit: scores stand as they are."""
@@ -101,9 +104,9 @@ class _RelativeBar:
 class Absolute(Spec):
     """One relevance for all queries; means something only for the reranker it was chosen for."""
 
-    kind: Literal["absolute"]
+    kind: Literal["absolute"] = "absolute"
     maximum: float = Field(description="highest relevance that is still a negative")
-    doubt: float = Field(0.0, ge=0, description=DOUBT)
+    doubt: float = Field(default=0.0, ge=0, description=DOUBT)
 
     def fit(self, evidence: Evidence) -> Bar:
         """Nothing to fit: scores stand as they are."""
@@ -113,9 +116,11 @@ class Absolute(Spec):
 class Percentile(Spec):
     """One relevance for all queries, which all but a few of the known positives exceed."""
 
-    kind: Literal["percentile"]
-    percentile: float = Field(5.0, ge=0, le=100, description="percent of the known positives that score below it")
-    doubt: float = Field(0.0, ge=0, description=DOUBT)
+    kind: Literal["percentile"] = "percentile"
+    percentile: float = Field(
+        default=5.0, ge=0, le=100, description="percent of the known positives that score below it"
+    )
+    doubt: float = Field(default=0.0, ge=0, description=DOUBT)
 
     def fit(self, evidence: Evidence) -> Bar:
         """Find the percentile (linear interpolation) of the positives' scores."""

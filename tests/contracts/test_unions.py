@@ -205,6 +205,14 @@ def test_a_kind_is_frozen_and_closed(spec, example, changes):
 
 
 @pytest.mark.parametrize(("spec", "example", "changes"), CASES)
+def test_python_may_leave_out_the_kind_and_a_recipe_may_not(spec, example, changes):
+    rest = {name: value for name, value in example.items() if name != "kind"}
+    assert spec(**rest) == build(spec, example)
+    with pytest.raises(ValidationError, match="has no `kind`; add one"):
+        build(spec, rest)
+
+
+@pytest.mark.parametrize(("spec", "example", "changes"), CASES)
 def test_every_field_decides_the_fingerprint_unless_it_is_marked_runtime(spec, example, changes):
     runtime = {name for name, field in spec.model_fields.items() if RUNTIME in field.metadata}
     deciding = set(spec.model_fields) - runtime - {"kind"}

@@ -30,17 +30,21 @@ _ROLE = "You are an expert who writes texts."
 class Graded(Spec):
     """Passages at several relevance levels for one query, from one request; each keeps its role and grade."""
 
-    kind: Literal["graded"]
-    name: str = Field("graded", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
-    per_pair: int = Field(1, ge=1, le=16, description="requests for each (query, positive); each gives every level")
+    kind: Literal["graded"] = "graded"
+    name: str = Field(default="graded", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
+    per_pair: int = Field(
+        default=1, ge=1, le=16, description="requests for each (query, positive); each gives every level"
+    )
     levels: Mapping[str, str] = Field(
         default=_DEFAULT_LEVELS, description="grade -> what a passage of that grade does; written from high to low"
     )
     positive_from: int = Field(
-        3, ge=1, description="passages of this grade or above are positives, the others negatives"
+        default=3, ge=1, description="passages of this grade or above are positives, the others negatives"
     )
     positive_words: int | None = Field(
-        None, ge=20, description="show the model only this many words of the positive; shorter prompts are faster"
+        default=None,
+        ge=20,
+        description="show the model only this many words of the positive; shorter prompts are faster",
     )
     attributes: Axes = Field(default={}, description="axis -> values, or `auto`, as for `syneg`; none by default")
     copy_share: ClassVar[float] = 0.8

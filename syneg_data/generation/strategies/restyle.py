@@ -24,11 +24,13 @@ _TASK = (
 class Restyle(Spec):
     """The positive in the model's own words; it stays a positive, and its use is up to mixing."""
 
-    kind: Literal["restyle"]
-    name: str = Field("restyle", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
-    per_pair: int = Field(1, ge=1, le=16, description="versions of each (query, positive)")
+    kind: Literal["restyle"] = "restyle"
+    name: str = Field(default="restyle", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
+    per_pair: int = Field(default=1, ge=1, le=16, description="versions of each (query, positive)")
     positive_words: int | None = Field(
-        None, ge=20, description="restyle only the first words of the positive, this many; shorter requests are faster"
+        default=None,
+        ge=20,
+        description="restyle only the first words of the positive, this many; shorter requests are faster",
     )
     attributes: Axes = Field(default={}, description="axis -> values, or `auto`, as for `syneg`; none by default")
     copy_share: ClassVar[float] = 0.8

@@ -22,16 +22,18 @@ _TASK = (
 class Rewrite(Spec):
     """A mined near-miss (or the positive) with exactly one requirement of the query violated, named in the reply."""
 
-    kind: Literal["rewrite"]
-    name: str = Field("rewrite", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
-    per_pair: int = Field(1, ge=1, le=64, description="drafts for each (query, positive)")
+    kind: Literal["rewrite"] = "rewrite"
+    name: str = Field(default="rewrite", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
+    per_pair: int = Field(default=1, ge=1, le=64, description="drafts for each (query, positive)")
     base: Literal["near_miss", "positive"] = Field(
-        "near_miss",
+        default="near_miss",
         description="which text is changed: the mined documents in order of rank, one per draft (the positive, where "
         "there are none), or always the positive",
     )
     base_words: int | None = Field(
-        None, ge=20, description="change only the first words of the text, this many; shorter requests are faster"
+        default=None,
+        ge=20,
+        description="change only the first words of the text, this many; shorter requests are faster",
     )
     attributes: Axes = Field(default={}, description="axis -> values, or `auto`, as for `syneg`; none by default")
     # One word changed leaves nearly every n-gram alone; only a text without any change is a copy.

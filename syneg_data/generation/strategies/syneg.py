@@ -34,12 +34,16 @@ _DEFINITION = "A reader with this query must not find the answer in it."
 class Syneg(Spec):
     """SyNeg (Li et al. 2024, arXiv 2412.17250): one prompt with roles, definitions, attributes and reasoning."""
 
-    kind: Literal["syneg"]
-    name: str = Field("syneg", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
-    genre: str = Field("text", min_length=1, description="what a document of the corpus is: study, article, answer ...")
-    per_pair: int = Field(1, ge=1, le=64, description="drafts for each (query, positive)")
+    kind: Literal["syneg"] = "syneg"
+    name: str = Field(default="syneg", description="name of this strategy in the rows", pattern=r"^[\w.-]+$")
+    genre: str = Field(
+        default="text", min_length=1, description="what a document of the corpus is: study, article, answer ..."
+    )
+    per_pair: int = Field(default=1, ge=1, le=64, description="drafts for each (query, positive)")
     positive_words: int | None = Field(
-        None, ge=20, description="show the model only this many words of the positive; shorter prompts are faster"
+        default=None,
+        ge=20,
+        description="show the model only this many words of the positive; shorter prompts are faster",
     )
     attributes: Axes = Field(
         default=_DEFAULT_ATTRIBUTES,
