@@ -14,7 +14,7 @@ from syneg_data.records import Verdict
 class GradedLists(Options):
     """Each (query, positive) gets the passages written for it of each grade, highest first; their source names it."""
 
-    kind: Literal["graded"]
+    kind: Literal["graded"] = "graded"
     shortage: Shortage = Field(
         "ragged",
         description="a pair with a grade too few: `ragged`: the others, at least one, `backfill`, drop it, or fail",

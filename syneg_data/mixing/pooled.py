@@ -15,7 +15,7 @@ from syneg_data.spec import seed_of
 class Pooled(Choosing):
     """As many of each kind as `hybrid` has, but over the data set: a pair may get several synthetic ones or none."""
 
-    kind: Literal["pooled"]
+    kind: Literal["pooled"] = "pooled"
     synthetic: int = Field(1, ge=1, description="synthetic negatives per pair on average, drawn from all by seed")
     mined: int = Field(2, ge=0, description="mined ones fill each pair to `synthetic` + `mined` negatives")
     needs_written: ClassVar[bool] = True

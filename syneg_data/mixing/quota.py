@@ -13,7 +13,7 @@ from syneg_data.mixing.selection import Material, Mixed
 class Quota(Matching):
     """Each (query, positive) gets so many negatives from each named source, in the order in which they are named."""
 
-    kind: Literal["quota"]
+    kind: Literal["quota"] = "quota"
     sources: Mapping[str, Annotated[int, Field(ge=1)]] = Field(
         min_length=1, description="name of a miner or strategy -> negatives per pair; what several found counts for any"
     )

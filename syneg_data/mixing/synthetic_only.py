@@ -13,7 +13,7 @@ from syneg_data.mixing.selection import Material, Mixed
 class SyntheticOnly(Choosing):
     """Each (query, positive) gets `synthetic` negatives that were written for it, and no mined ones."""
 
-    kind: Literal["synthetic_only"]
+    kind: Literal["synthetic_only"] = "synthetic_only"
     synthetic: int = Field(1, ge=1, description="synthetic negatives per pair")
     needs_written: ClassVar[bool] = True
 
