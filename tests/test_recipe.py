@@ -168,6 +168,35 @@ ONE_PROBLEM = {
         "10: mixing.kind: 'hybrid' needs a generation section with a strategy that writes negatives; "
         "add one, or use kind: mined_only",
     ),
+    "quota of an unknown source": (
+        ("{kind: mined_only}", "{kind: quota, sources: {bm52: 2}}"),
+        "10: mixing.sources.bm52: no source 'bm52'; did you mean 'bm25'?",
+    ),
+    "quota of nothing": (
+        ("{kind: mined_only}", "{kind: quota, sources: {}}"),
+        "10: mixing.sources: is empty; add an entry",
+    ),
+    "quota of none": (
+        ("{kind: mined_only}", "{kind: quota, sources: {bm25: 0}}"),
+        "10: mixing.sources.bm25: must be greater than or equal to 1, not 0; change the value",
+    ),
+    "backfill from nowhere": (
+        ("{kind: mined_only}", "{kind: mined_only, shortage: backfill}"),
+        "10: mixing.backfill: names the sources that a shortage is filled from; add it, such as [bm25]",
+    ),
+    "backfill that is not asked for": (
+        ("{kind: mined_only}", "{kind: mined_only, backfill: [bm25]}"),
+        "10: mixing.backfill: names the sources that a shortage is filled from; set shortage: backfill, or leave "
+        "it out",
+    ),
+    "backfill from an unknown source": (
+        ("{kind: mined_only}", "{kind: mined_only, shortage: backfill, backfill: [bm25, syneg]}"),
+        "10: mixing.backfill[1]: no source 'syneg'; known here: bm25",
+    ),
+    "lengths of what is not there": (
+        ("{kind: mined_only}", "{kind: quota, sources: {bm25: 1}, match_lengths: synthetic}"),
+        "10: mixing.match_lengths: there are no synthetic negatives to be like; use positive, or leave it out",
+    ),
     "licence conflict": (
         ("license: cc-by-4.0}\nmining", "license: cc-by-sa-4.0}\nmining"),
         "11: publishing.license: the source's licence cc-by-sa-4.0 is share-alike; "

@@ -118,6 +118,27 @@ def test_training_rows(training):
     ]
 
 
+def test_lists_stand_in_for_columns_where_some_have_fewer():
+    fewer = [EXAMPLES[0], Example("q1", "p1", ("s1",), ("synthetic:syneg",), (0.75,))]
+    tables = training_tables(CORPUS.with_documents(WRITTEN), fewer, None)
+    assert list(tables) == ["triplet", "ragged", "ids"]
+    assert tables["ragged"].to_pylist() == [
+        {"query": "second?", "positive": "two", "negatives": ["synthetic two", "mined two"]},
+        {"query": "first?", "positive": "First one", "negatives": ["synthetic one"]},
+    ]
+    assert tables["triplet"].num_rows == 3
+    assert [len(row["negative_ids"]) for row in tables["ids"].to_pylist()] == [2, 1]
+    assert training_tables(CORPUS, [], None)["ragged"].schema.field("negatives").type == pa.list_(pa.string())
+
+
+def test_what_the_cap_passed_over_says_so():
+    verdicts = [verdict("q1", None, "m1"), verdict("q1", None, "m2"), verdict("q2", None, "m1")]
+    rows = candidate_table([], verdicts, EXAMPLES[1:], (), frozenset({("q2", "m1")})).to_pylist()
+    assert [(row["stage"], row["reason"], row["selected"]) for row in rows] == [
+        ("mix", "", True), ("mix", "not_selected", False), ("mix", "capped", False),
+    ]  # fmt: skip
+
+
 def test_ids_are_row_aligned_with_n_tuple(training):
     whole = CORPUS.with_documents(WRITTEN)
     ids, tuples = training["ids"].to_pylist(), training["n-tuple"].to_pylist()

@@ -230,6 +230,40 @@ def test_distillation_takes_the_gates_scores(release):
     assert len(examples.scores[0]) == 3
 
 
+def test_lists_of_unequal_length_are_trained_on(recipe, fresh_cache, tmp_path):
+    """Every example has as many columns as the longest, and repeats its own negatives in turn."""
+    from syneg_data.pipeline import build
+
+    ragged = {"kind": "mined_only", "mined": 6, "shortage": "ragged", "cap": 3}
+    made = build(recipe(mining=[{"kind": "bm25", "depth": 9}], mixing=ragged), tmp_path / "ragged")
+    release = open_release(str(tmp_path / "ragged"))
+    lists = release.table("ragged").to_pylist()
+    ids = release.table("ids").to_pylist()
+    sizes = {len(row["negatives"]) for row in lists}
+    assert len(sizes) > 1 and max(sizes) <= 6 and not (tmp_path / "ragged" / "n-tuple").exists()
+    assert [len(row["negatives"]) for row in lists] == [len(row["negative_ids"]) for row in ids]
+    assert release.table("triplet").num_rows == sum(len(row["negatives"]) for row in lists)
+    spec = settings(release, {"objective": {"kind": "distillation"}})
+    examples = read_examples(release, spec)
+    assert len(examples.negatives) == max(sizes)
+    for n, row in enumerate(lists):
+        own = row["negatives"]
+        assert [column[n] for column in examples.negatives] == (own * 6)[: max(sizes)]
+        assert examples.scores[n][1:] == (ids[n]["scores"] * 6)[: max(sizes)]
+    facts = made.report["mixing"]
+    assert facts["negatives_per_example"] == {
+        str(size): sum(len(row["negatives"]) == size for row in lists) for size in sorted(sizes)
+    }
+    idle = [row["reason"] for row in release.table("candidates").to_pylist() if row["stage"] == "mix" and row["reason"]]
+    assert facts["capped"] == idle.count("capped") > 0
+    assert made.report["stages"]["mix"]["rejected"]["capped"] == facts["capped"]
+    card = (tmp_path / "ragged" / "README.md").read_text()
+    assert "a relevant document and up to 6 hard" in card
+    assert 'lists = load_dataset("FOLDER", "ragged", split="train")       # query, positive, negatives\n```' in card
+    assert "n-tuple" not in card
+    assert train(release, settings(release, {"epochs": 1}), tmp_path / "out", 13, Silence())["negatives"] == max(sizes)
+
+
 def test_both_readings_of_leakage(recipe, slice_of_scifact, fresh_cache, tmp_path):
     """A test query that shares its positive with a train query is in one reading and not in the other."""
     from syneg_data.pipeline import build

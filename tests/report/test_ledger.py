@@ -203,6 +203,36 @@ def test_the_same_document_of_two_queries_counts_twice():
     assert (ledger.mix_entry(kept, both, {})["kept"], ledger.mix_entry(kept, both, {})["in"]) == (2, 2)
 
 
+def test_the_cap_is_a_reason_of_its_own():
+    rows = [kept("q1", "a"), kept("q1", "b"), kept("q2", "a"), kept("q3", "a")]
+    examples = [Example("q1", "p", ("a",), ("mined:bm25",), (0.5,))]
+    entry = ledger.mix_entry(rows, examples, {"too_few_mined": 2}, frozenset({("q2", "a"), ("q3", "a")}))
+    balance(entry)
+    assert (entry["in"], entry["kept"], entry["rejected"]) == (4, 1, {"capped": 2, "not_selected": 1})
+    again = candidate_table([], rows, examples, (), frozenset({("q2", "a"), ("q3", "a")})).to_pylist()
+    assert Counter(row["reason"] for row in again if row["reason"]) == entry["rejected"]
+
+
+def test_what_came_of_mixing():
+    examples = [
+        Example("q1", "p", ("s", "a", "b"), ("synthetic:syneg", "mined:bm25", "mined:bm25:backfill"), (0.5,) * 3),
+        Example("q2", "p", ("a",), ("mined:bm25",), (0.5,)),
+        Example("q3", "p", ("a",), ("mined:bm25",), (0.5,)),
+    ]
+    assert ledger.mixing_facts("quota", examples, frozenset({("q4", "a")})) == {
+        "kind": "quota",
+        "negatives_per_example": {"1": 2, "3": 1},
+        "sources": {"mined:bm25": 3, "mined:bm25:backfill": 1, "synthetic:syneg": 1},
+        "backfilled": 1,
+        "synthetic_per_mined": 0.25,
+        "documents": 3,
+        "most_often": 3,
+        "capped": 1,
+    }
+    nothing = ledger.mixing_facts("synthetic_only", [])
+    assert (nothing["synthetic_per_mined"], nothing["most_often"], nothing["negatives_per_example"]) == (None, 0, {})
+
+
 def test_origins():
     examples = [
         Example("q", "p", ("a", "b"), ("synthetic:syneg", "mined:bm25"), (0.5, 0.25)),
