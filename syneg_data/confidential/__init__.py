@@ -1,4 +1,4 @@
-"""Confidential: what looks like a credential or like personal data in a text, found by its form; counted, never kept."""
+"""Confidential: what looks like a credential or like personal data, found by its form; counted, never shown."""
 
 from syneg_data.confidential.detectors import CREDENTIALS, PERSONAL
 from syneg_data.confidential.scanning import Span, redact, scan, spans

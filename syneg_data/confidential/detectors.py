@@ -90,7 +90,7 @@ _NOBODY = frozenset({"user", "username", "name", "you", "yourname", "me", "share
 
 def _somebody(match: str) -> int:
     """Nothing for the names that stand for any user."""
-    return 0 if re.split(r"[/\\]", match)[2].casefold() in _NOBODY else len(match)
+    return 0 if re.split(r"[/\\]+", match)[2].casefold() in _NOBODY else len(match)
 
 
 def _detector(kind: str, pattern: str, *hints: str, check: Check | None = None) -> Detector:
@@ -105,7 +105,8 @@ _NAMED = r"(?i:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|acce
 CREDENTIAL_FORMS: tuple[Detector, ...] = (
     _detector(
         "private_key",
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[^-]{0,20000}-----END [A-Z0-9 ]{0,60}-----)?",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:[^-]{0,20000}-----END [A-Z0-9 ]{0,60}-----|(?:\s{1,4}[A-Za-z0-9+/=]{20,200}){0,500})",
         "-----BEGIN ",
     ),
     _detector(
@@ -126,7 +127,12 @@ CREDENTIAL_FORMS: tuple[Detector, ...] = (
     _detector("stripe_key", rf"(?<!\w)[rs]k_(?:live|test)_{_KEYED}{{16,247}}(?!\w)", "k_live_", "k_test_"),
     _detector("sk_key", r"(?<![\w-])sk-[\w-]{20,250}", "sk-", check=_mixed),
     _detector("package_token", rf"(?<!\w)(?:npm_{_KEYED}{{36}}(?!\w)|pypi-AgE[\w-]{{50,250}})", "npm_", "pypi-AgE"),
-    _detector("named_secret", rf"(?<!\w){_NAMED}[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?[^\s\"'<>]{{8,200}}", check=_mixed),
+    _detector(
+        "named_secret",
+        rf"(?<![A-Za-z0-9]){_NAMED}[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?[^\s\"'<>]{{8,200}}",
+        "=", ":",
+        check=_mixed,
+    ),
 )  # fmt: skip
 PERSONAL_FORMS: tuple[Detector, ...] = (
     _detector(
