@@ -64,8 +64,9 @@ def measure(subject: Subject) -> list[Measure]:
 def find_phrases(written: Sequence[Owned], real: Sequence[Owned]) -> tuple[list[Phrase], list[bool]]:
     """Phrases typical of the written texts, those that more of them hold first, and which texts hold one of these.
 
-    A phrase is 4 to 8 words that stand in written texts of at least 1 % of the queries (and of 5), at ten times the odds
-    of standing in a real text of a query. At most 20 are taken, each for the most texts that hold none of those before.
+    A phrase is 4 to 8 words that stand in written texts of at least 1 % of the queries (and of 5), at ten times the
+    odds of standing in a real text of a query. At most 20 are taken, each for the most texts that hold none of those
+    before.
     """
     import numpy as np
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from syneg_data.audit.draws import Owned, draw, one_per_query, owned_texts
@@ -36,9 +37,9 @@ def measure(subject: Subject) -> list[Measure]:
 def _distinct(texts: dict[Origin, list[Owned]], subject: Subject) -> list[Measure]:
     """distinct-2 (Li et al. 2016), expected of equally many word pairs of either source (Hurlbert 1971).
 
-    More text has fewer new pairs, so shares of unequal amounts say nothing; the expectation over all samples of one size
-    is exact and needs no draw. Its interval leaves out a group of queries at a time (jackknife): a bootstrap would repeat
-    texts, and so find fewer different pairs than there are.
+    More text has fewer new pairs, so shares of unequal amounts say nothing; the expectation over all samples of one
+    size is exact and needs no draw. Its interval leaves out a group of queries at a time (jackknife): a bootstrap would
+    repeat texts, and so find fewer different pairs than there are.
     """
     counted = {
         origin: _pairs(draw(owned, subject.seed, subject.sample))
@@ -86,7 +87,7 @@ def _pairs(owned: Sequence[Owned]) -> "NDArray[np.int64]":
     for query_id, text in owned:
         words = words_of(text)
         row = rows[places[query_id] % groups]
-        row += [numbers.setdefault(pair, len(numbers)) for pair in zip(words, words[1:], strict=False)]
+        row += [numbers.setdefault(pair, len(numbers)) for pair in pairwise(words)]
     return np.array([np.bincount(np.array(row, np.int64), minlength=len(numbers)) for row in rows])
 
 
@@ -134,8 +135,8 @@ def _similar(texts: dict[Origin, list[Owned]], subject: Subject) -> list[Measure
                 low,
                 high,
                 size,
-                f"Among {size:,} {said} negatives of different queries, the nearest other one has a cosine of {value:.2f} "
-                "in weighted words (1: the same words)"
+                f"Among {size:,} {said} negatives of different queries, the nearest to each has a cosine "
+                f"of {value:.2f} with it on average, in weighted words (1: the same words)"
                 + (", as many as of the other source." if len(nearest) == 2 else "."),
             )
         )

@@ -13,9 +13,9 @@ NAMES: tuple[str, ...] = (
     "near_duplicates",
     "near_duplicates_synthetic",
     "near_duplicates_mined",
-    "near_positive_synthetic",
-    "near_positive_mined",
-    "near_query",
+    "copied_positive_synthetic",
+    "copied_positive_mined",
+    "copied_query",
 )
 LEAST = 0.8  # Jaccard similarity of 3-word sequences; four words changed in a hundred leave it at about that
 _GROUP = "texts"
@@ -44,7 +44,7 @@ def measure(subject: Subject) -> list[Measure]:
         ),
         *(_near_positive(subject, origin, known, number, likeness) for origin in ORIGINS),
         share(
-            "near_query",
+            "copied_query",
             _GROUP,
             [(r.query_id, likeness.near(number[r.doc_id], asked[r.query_id], LEAST)) for r in subject.negatives],
             lambda told: f"{told} negatives are all but the query itself, word for word.",
@@ -90,8 +90,8 @@ def _among(
         _GROUP,
         [(owner[doc_id], number[doc_id] in near.found) for doc_id in doc_ids],
         lambda told: (
-            f"{told} {said} negative documents say almost word for word what another of them says (four fifths of their "
-            f"3-word sequences in common).{bounded}"
+            f"{told} {said} negative documents say almost word for word what another of them says "
+            f"(four fifths of their 3-word sequences in common).{bounded}"
         ),
         f"No negative is {said}." if said != "distinct" else "There are no negatives.",
     )
@@ -102,7 +102,7 @@ def _near_positive(
 ) -> Measure:
     said = _SAID[origin]
     return share(
-        f"near_positive_{origin}",
+        f"copied_positive_{origin}",
         _GROUP,
         [
             (row.query_id, any(likeness.near(number[row.doc_id], number[p], LEAST) for p in known[row.query_id]))

@@ -33,8 +33,8 @@ def details(subject: Subject) -> dict[str, Any]:
     """Histograms of words per text.
 
     Returns:
-        `lengths`: source (`positive`, `synthetic`, `mined`) -> `edges` (words, one more than bins, the same for all) and
-        `counts`; the last bin holds all that is longer, too. Sources without texts are left out.
+        `lengths`: source (`positive`, `synthetic`, `mined`) -> `edges` (words, one more than bins, the same for all)
+        and `counts`; the last bin holds all that is longer, too. Sources without texts are left out.
     """
     import numpy as np
 
@@ -67,15 +67,15 @@ def _words(source: str, said: str, texts: list[Owned], subject: Subject) -> Meas
     rows = [(query_id, float(len(words_of(text)))) for query_id, text in draw(texts, subject.seed, subject.sample)]
     if not rows:
         return unmeasured(f"words_{source}", _GROUP, f"There are no {said}.")
-    median, low, high = median_interval(rows, subject.seed)
+    typical, low, high = median_interval(rows, subject.seed)
     return Measure(
         f"words_{source}",
         _GROUP,
-        median,
+        typical,
         low,
         high,
         len(rows),
-        f"Half of the {len(rows):,} {said} have at most {median:g} words.",
+        f"Half of the {len(rows):,} {said} have at most {typical:g} words.",
     )
 
 
@@ -85,15 +85,15 @@ def _ratio(origin: Origin, subject: Subject) -> Measure:
     if not rows:
         return unmeasured(name, _GROUP, f"No negative is {said}.")
     words = {d: len(words_of(subject.collection.text(d))) for d in {i for r in rows for i in (r.doc_id, r.positive_id)}}
-    median, low, high = median_interval(
+    typical, low, high = median_interval(
         [(row.query_id, words[row.doc_id] / max(1, words[row.positive_id])) for row in rows], subject.seed
     )
     return Measure(
         name,
         _GROUP,
-        round(median, 3),
+        round(typical, 3),
         round(low, 3),
         round(high, 3),
         len(rows),
-        f"The typical {said} negative has {median:.2f} times the words of the positive that it stands beside.",
+        f"The typical {said} negative has {typical:.2f} times the words of the positive that it stands beside.",
     )

@@ -158,9 +158,9 @@ def test_each_piece_on_a_line_of_its_own_is_found(pieces):
 
 HOSTILE = [
     "a", "1", "-", " ", ".", ":", "@", "/", "%", "\n", "é", "::", "0:", "a@", "a.", "a@a.", "1 ", "1-", "1.", "+1",
-    "aB1", "eyJ", "eyJa.", "ey" + "JAAAAAAAA.", "hf_", "sk-", "xox", "://", "://a:", "://a:b@", "password=", "password: ",
-    "authorization: ", "Bearer ", "AKIA", "DE89 ", "AB12", "AAAA ", "4539 1488 ", "123-45-", "415-555-", "(415) ",
-    "/home/", "C:\\Users\\", "-----" + "BEGIN ", PEM.format(""), PEM.format("A ") + "x" * 30000,
+    "aB1", "eyJ", "eyJa.", "ey" + "JAAAAAAAA.", "hf_", "sk-", "xox", "://", "://a:", "://a:b@", "password=",
+    "password: ", "authorization: ", "Bearer ", "AKIA", "DE89 ", "AB12", "AAAA ", "4539 1488 ", "123-45-", "415-555-",
+    "(415) ", "/home/", "C:\\Users\\", "-----" + "BEGIN ", PEM.format(""), PEM.format("A ") + "x" * 30000,
 ]  # fmt: skip
 
 
