@@ -10,7 +10,7 @@ from syneg_data.audit.section import Bound
 _MENDS = (
     (
         "source_auc_length",
-        "match lengths in mixing (match_lengths: synthetic, or positive), or ask for drafts of another length (attributes.length)",
+        "match lengths in mixing (match_lengths: synthetic), or ask for drafts of another length (attributes.length)",
     ),
     (
         "source_auc",

@@ -1,23 +1,27 @@
 """The registry of what is measured: every module of the audit, and the names of all its figures."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from syneg_data.audit import attributes, hardness, lengths, shortcuts
+from syneg_data.audit import (
+    attributes,
+    boilerplate,
+    diversity,
+    duplicates,
+    hardness,
+    language,
+    lengths,
+    shortcuts,
+)
 from syneg_data.audit.measures import Measure
 from syneg_data.audit.subject import Subject
 from syneg_data.spec import fingerprint
 
 VERSION = 1  # to be raised when a figure would come out otherwise for the same set
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    shortcuts.SOURCE: tuple(name for name in shortcuts.NAMES if name.startswith("source")),
-    shortcuts.BLIND: tuple(name for name in shortcuts.NAMES if name.startswith("query_blind")),
-    hardness.GROUP: hardness.NAMES,
-    attributes.GROUP: attributes.NAMES,
-}
-MEASURES = tuple(name for names in GROUPS.values() for name in names)
+# Those that have nothing to say but measures; in the order in which they are reported, after shortcuts and hardness.
+_PLAIN = (duplicates, diversity, boilerplate, language, lengths, attributes)
+MEASURES: tuple[str, ...] = tuple(name for module in (shortcuts, hardness, *_PLAIN) for name in module.NAMES)
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,11 @@ class Findings:
 
 
 def examine(subject: Subject) -> Findings:
-    """Measure everything."""
-    shortcut, probes = shortcuts.examine(subject)
-    hard, histograms = hardness.examine(subject)
-    measures = [*shortcut, *hard, *attributes.measure(subject)]
-    return Findings(measures, {"lengths": lengths.histograms(subject), "hardness": histograms, "probes": probes})
+    """Measure everything that there is."""
+    told, probes = shortcuts.examine(subject)
+    near, histograms = hardness.examine(subject)
+    measures = [*told, *near, *(measure for module in _PLAIN for measure in module.measure(subject))]
+    return Findings(measures, {**lengths.details(subject), "hardness": histograms, "probes": probes})
 
 
 def detectors() -> str:
