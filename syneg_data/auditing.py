@@ -96,7 +96,8 @@ _ADVICE = (
 def _encoder(line: Line) -> tuple[tuple[Any, Resolved] | None, list[Any]]:
     """A bi-encoder of the recipe, a reranker rather than a miner, and what names its vectors."""
     recipe = line.file.recipe
-    places: list[tuple[str, Any]] = [(f"validation.rerankers[{i}]", spec) for i, spec in enumerate(recipe.validation.rerankers)]
+    rerankers = recipe.validation.rerankers
+    places: list[tuple[str, Any]] = [(f"validation.rerankers[{i}]", spec) for i, spec in enumerate(rerankers)]
     places += [(f"mining[{i}]", spec) for i, spec in enumerate(recipe.mining)]
     for role, spec in places:
         if spec.kind in ("bi_encoder", "dense") and (model := line.models.get(role)) is not None:
