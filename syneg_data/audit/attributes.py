@@ -82,8 +82,8 @@ def _level(drafts: Sequence[Generation], subject: Subject) -> Measure:
     ]
     return _share(
         "level_obeyed", rows, subject.seed, "no two kept drafts for one query were asked to differ in level",
-        "of the pairs of drafts for one query, the one that was asked to be the more advanced is the harder to read, by "
-        "the Automated Readability Index (50 % is chance)",
+        "of the pairs of drafts for one query, the one that was asked to be the more advanced is the harder to read, "
+        "by the Automated Readability Index (50 % is chance)",
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def examine(subject: Subject) -> tuple[list[Measure], dict[str, Any]]:
         return measures, {}
     # One scale for all sources. A ratio beside a positive that scored next to nothing would stretch it for nobody.
     edges = np.linspace(0, 1.5, _BINS + 1) if by_ratio else _edges(together)
-    details = {
+    details: dict[str, Any] = {
         origin: {
             "edges": [round(edge, 4) for edge in edges.tolist()],
             "counts": np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0].tolist(),

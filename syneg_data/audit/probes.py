@@ -124,7 +124,8 @@ def _scores(
     else:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     values = model.fit(known, rows.label[learnt]).decision_function(asked)
-    return np.round(values.astype(np.float64), 6)
+    rounded: NDArray[np.float64] = np.round(values.astype(np.float64), 6)
+    return rounded
 
 
 def _weights(rows: Rows, seed: int) -> "NDArray[np.float32]":
