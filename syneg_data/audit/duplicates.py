@@ -93,7 +93,7 @@ def _among(
             f"{told} {said} negative documents say almost word for word what another of them says "
             f"(four fifths of their 3-word sequences in common).{bounded}"
         ),
-        f"No negative is {said}." if said != "distinct" else "There are no negatives.",
+        "There are no negatives." if said == "distinct" else f"No negative is {said}.",
     )
 
 

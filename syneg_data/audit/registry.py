@@ -7,11 +7,13 @@ from typing import Any
 from syneg_data.audit import (
     attributes,
     boilerplate,
+    contamination,
     diversity,
     duplicates,
     hardness,
     language,
     lengths,
+    secrets,
     shortcuts,
 )
 from syneg_data.audit.measures import Measure
@@ -20,7 +22,7 @@ from syneg_data.spec import fingerprint
 
 VERSION = 1  # to be raised when a figure would come out otherwise for the same set
 # Those that have nothing to say but measures; in the order in which they are reported, after shortcuts and hardness.
-_PLAIN = (duplicates, diversity, boilerplate, language, lengths, attributes)
+_PLAIN = (duplicates, diversity, boilerplate, language, lengths, attributes, contamination, secrets)
 MEASURES: tuple[str, ...] = tuple(name for module in (shortcuts, hardness, *_PLAIN) for name in module.NAMES)
 
 
