@@ -28,6 +28,12 @@ _MENDS = (
     ),
     ("near_positive", "set a stricter validation.rule (rethreshold shows what it would change)"),
     ("hardness", "mine deeper or elsewhere, or choose which negatives are taken (mixing)"),
+    ("evaluation_positives_mined", "leave these documents out of the corpus that is mined, or evaluate on others"),
+    ("contaminated", "leave these queries or documents out of the source, or evaluate on others"),
+    ("shared_positives", "split the source by document, or evaluate on another split"),
+    ("evaluation_ngrams", "leave these documents out of the source, or evaluate on others"),
+    ("secrets_copied", "remove them from the corpus"),
+    ("personal_data_copied", "remove them from the corpus"),
     ("length_obeyed", "change attributes.length, or use a stronger engine"),
     ("level_obeyed", "change attributes.difficulty, or use a stronger engine"),
 )

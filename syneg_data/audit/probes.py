@@ -113,19 +113,41 @@ def _scores(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    known, asked = features[rows.text[learnt]], features[rows.text[tried]]
+    known, asked, label = features[rows.text[learnt]], features[rows.text[tried]], rows.label[learnt]
     model: Any
     if sparse.issparse(features):
-        # Averaged stochastic gradient descent (Bottou 2012) is as good as the exact solvers here, or better, and the
-        # fastest of them; ten passes are always made, so the time is known and the outcome is the same every time.
+        weight = _telling(known, label)
+        known, asked = known @ weight, asked @ weight
+        # Averaged stochastic gradient descent (Bottou 2012) is as good as the exact solvers here, and the fastest of
+        # them; ten passes are always made, so the time is known and the outcome is the same every time.
         model = SGDClassifier(
-            loss="log_loss", alpha=1e-5, max_iter=10, tol=None, average=True, random_state=seed % 2**32
+            loss="log_loss", alpha=1e-4, max_iter=10, tol=None, average=True, random_state=seed % 2**32
         )
     else:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    values = model.fit(known, rows.label[learnt]).decision_function(asked)
+    values = model.fit(known, label).decision_function(asked)
     rounded: NDArray[np.float64] = np.round(values.astype(np.float64), 6)
     return rounded
+
+
+def _telling(known: Any, label: "NDArray[np.int64]") -> Any:  # noqa: ANN401
+    """A diagonal matrix: of each feature how surely the two kinds of texts learnt from differ in having it (|z|).
+
+    Without it one word that gives all of them away is lost among a hundred thousand that say nothing: planted in each
+    of 300 texts it was told in 67 of 100 pairs, and is in all. The idea is that of Wang and Manning (2012). Rows are
+    scaled to a mean square of 1 again, on which the steps of learning depend.
+    """
+    import numpy as np
+    from scipy import sparse
+
+    ones = np.bincount(known[label == 1].indices, minlength=known.shape[1])
+    zeros = np.bincount(known[label == 0].indices, minlength=known.shape[1])
+    n_ones, n_zeros = int(label.sum()), int(len(label) - label.sum())
+    pooled = (ones + zeros + 1) / (n_ones + n_zeros + 2)
+    spread = np.sqrt(pooled * (1 - pooled) * (1 / n_ones + 1 / n_zeros))
+    z = np.abs((ones + 0.5) / (n_ones + 1) - (zeros + 0.5) / (n_zeros + 1)) / spread
+    square = float((known.multiply(known) @ z**2).mean())
+    return sparse.diags_array((z / np.sqrt(square or 1.0)).astype(np.float32))
 
 
 def _weights(rows: Rows, seed: int) -> "NDArray[np.float32]":
