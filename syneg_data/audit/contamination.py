@@ -61,7 +61,7 @@ def measure(subject: Subject) -> list[Measure]:
             (
                 "contaminated_queries",
                 "training queries",
-                "have the same words as a query that is evaluated on, or all but one in ten",
+                "are evaluation queries, too: in the same words, or all but one in ten",
             ),
             queries,
             _alike(queries, {part.name: part.queries for part in sets}, 1, _QUERY),
@@ -70,7 +70,7 @@ def measure(subject: Subject) -> list[Measure]:
             (
                 "shared_positives",
                 "positives",
-                "are the relevant passage of a query that is evaluated on, too, or almost word for word",
+                "are also relevant to an evaluation query, as they are or almost word for word",
             ),
             positives,
             {name: {i for i in hits if i < cut[0]} for name, hits in near.items()},
@@ -79,7 +79,7 @@ def measure(subject: Subject) -> list[Measure]:
             (
                 "contaminated_negatives",
                 "written negatives",
-                "are almost word for word a relevant passage that is evaluated on",
+                "are almost word for word what is relevant to an evaluation query",
             ),
             written,
             {name: {i - cut[0] for i in hits if cut[0] <= i < cut[1]} for name, hits in near.items()},
@@ -88,7 +88,7 @@ def measure(subject: Subject) -> list[Measure]:
             (
                 "evaluation_positives_mined",
                 "mined negatives",
-                "are the relevant passage of a query that is evaluated on",
+                "are relevant to an evaluation query, and training pushes them away",
             ),
             mined,
             {name: {i - cut[1] for i in hits if i >= cut[1]} for name, hits in near.items()},
@@ -97,7 +97,7 @@ def measure(subject: Subject) -> list[Measure]:
             (
                 "evaluation_ngrams",
                 "written negatives",
-                f"have {GRAM} words in a row from a query or relevant passage that is evaluated on",
+                f"share {GRAM} words in a row with an evaluation query or what is relevant to it",
             ),
             written,
             _sharing([text for _, text in written], {part.name: (*part.queries, *part.passages) for part in sets}),

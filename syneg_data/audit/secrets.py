@@ -32,10 +32,10 @@ def measure(subject: Subject) -> list[Measure]:
         ("personal_data", "personal data", PERSONAL),
     ):
         for end, where, is_it in (
-            ("written", "does not stand in the corpus", lambda piece: piece not in copied),
-            ("copied", "stands in the corpus, too", lambda piece: piece in copied),
+            ("written", "that does not stand in the corpus", lambda piece: piece not in copied),
+            ("copied", "that stands in the corpus, too", lambda piece: piece in copied),
         ):
-            found.append(_count(f"{name}_{end}", f"what looks like {what} and {where}", kinds, is_it, drafts))
+            found.append(_count(f"{name}_{end}", f"what looks like {what} {where}", kinds, is_it, drafts))
     return found
 
 

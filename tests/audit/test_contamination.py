@@ -41,7 +41,7 @@ def test_a_clean_set_shares_nothing(subject_of):
     subject = subject_of(CLEAN, held_out={"test": split(["who was first"], [A])}, evaluation={"x.txt": [B]})
     assert {value for value, _ in figures(subject).values()} == {0.0}
     assert named(subject)["contaminated_queries"].sentence == (
-        "None of 2 training queries have the same words as a query that is evaluated on, or all but one in ten "
+        "None of 2 training queries are evaluation queries, too: in the same words, or all but one in ten "
         "(split test: 0, x.txt: 0)."
     )
 

@@ -33,7 +33,7 @@ def test_nothing_found_is_a_count_of_nothing(subject_of):
     assert tuple(found) == NAMES
     assert {(m.value, m.low, m.high, m.n) for m in found.values()} == {(0, None, None, 2)}
     assert found["secrets_written"].sentence == (
-        "None of 2 generated texts holds what looks like a credential and does not stand in the corpus."
+        "None of 2 generated texts holds what looks like a credential that does not stand in the corpus."
     )
 
 
@@ -54,7 +54,7 @@ def test_what_is_made_up_and_what_is_copied_are_counted_apart(subject_of):
         "personal_data_copied": (2, 4),
     }
     assert named(subject)["secrets_written"].sentence == (
-        "2 of 4 generated texts hold what looks like a credential and does not stand in the corpus "
+        "2 of 4 generated texts hold what looks like a credential that does not stand in the corpus "
         "(aws key: 1, hugging face token: 2)."
     )
 
