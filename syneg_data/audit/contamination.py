@@ -58,7 +58,11 @@ def measure(subject: Subject) -> list[Measure]:
     cut = len(positives), len(positives) + len(written)
     return [
         _measure(
-            ("contaminated_queries", "training queries", "have the words of a query of an evaluation set"),
+            (
+                "contaminated_queries",
+                "training queries",
+                "are evaluation queries, too: in the same words, or all but one in ten",
+            ),
             queries,
             _alike(queries, {part.name: part.queries for part in sets}, 1, _QUERY),
         ),
@@ -66,23 +70,35 @@ def measure(subject: Subject) -> list[Measure]:
             (
                 "shared_positives",
                 "positives",
-                "are a relevant passage of an evaluation set, or almost word for word one",
+                "are also relevant to an evaluation query, as they are or almost word for word",
             ),
             positives,
             {name: {i for i in hits if i < cut[0]} for name, hits in near.items()},
         ),
         _measure(
-            ("contaminated_negatives", "written negatives", "are almost word for word a passage of an evaluation set"),
+            (
+                "contaminated_negatives",
+                "written negatives",
+                "are almost word for word what is relevant to an evaluation query",
+            ),
             written,
             {name: {i - cut[0] for i in hits if cut[0] <= i < cut[1]} for name, hits in near.items()},
         ),
         _measure(
-            ("evaluation_positives_mined", "mined negatives", "are a relevant passage of an evaluation set"),
+            (
+                "evaluation_positives_mined",
+                "mined negatives",
+                "are relevant to an evaluation query, and training pushes them away",
+            ),
             mined,
             {name: {i - cut[1] for i in hits if i >= cut[1]} for name, hits in near.items()},
         ),
         _measure(
-            ("evaluation_ngrams", "written negatives", f"have {GRAM} words in a row in common with an evaluation set"),
+            (
+                "evaluation_ngrams",
+                "written negatives",
+                f"share {GRAM} words in a row with an evaluation query or what is relevant to it",
+            ),
             written,
             _sharing([text for _, text in written], {part.name: (*part.queries, *part.passages) for part in sets}),
         ),
@@ -92,7 +108,7 @@ def measure(subject: Subject) -> list[Measure]:
 def _foreign(subject: Subject) -> list[Foreign]:
     splits = [
         Foreign(
-            name,
+            f"split {name}",
             tuple(part.queries.values()),
             tuple(part.text(d) for d in sorted({d for query_id in part.queries for d in part.positives(query_id)})),
         )

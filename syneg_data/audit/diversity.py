@@ -67,8 +67,8 @@ def _distinct(texts: dict[Origin, list[Owned]], subject: Subject) -> list[Measur
                 low,
                 high,
                 int(whole.sum()),
-                f"Of {size:,} pairs of adjacent words in {said} negatives, {100 * value:.0f} in 100 are different ones"
-                + (", at the same size as the other source." if len(counted) == 2 else "."),
+                f"{100 * value:.0f} % of {size:,} pairs of adjacent words drawn from {said} negatives are distinct"
+                + ("; as many were drawn of the other source." if len(counted) == 2 else "."),
             )
         )
     return found
@@ -135,9 +135,9 @@ def _similar(texts: dict[Origin, list[Owned]], subject: Subject) -> list[Measure
                 low,
                 high,
                 size,
-                f"Among {size:,} {said} negatives of different queries, the nearest to each has a cosine "
-                f"of {value:.2f} with it on average, in weighted words (1: the same words)"
-                + (", as many as of the other source." if len(nearest) == 2 else "."),
+                f"A {said} negative and the {said} one of another query that is most like it have a TF-IDF cosine of "
+                f"{value:.2f} on average, among {size:,} (0: no word in common, 1: the same words)"
+                + ("; as many of the other source were compared." if len(nearest) == 2 else "."),
             )
         )
     return found

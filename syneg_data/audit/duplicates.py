@@ -47,7 +47,7 @@ def measure(subject: Subject) -> list[Measure]:
             "copied_query",
             _GROUP,
             [(r.query_id, likeness.near(number[r.doc_id], asked[r.query_id], LEAST)) for r in subject.negatives],
-            lambda told: f"{told} negatives are all but the query itself, word for word.",
+            lambda told: f"{told} negatives are almost word for word their query.",
             "There are no negatives.",
         ),
     ]
@@ -93,7 +93,7 @@ def _among(
             f"{told} {said} negative documents say almost word for word what another of them says "
             f"(four fifths of their 3-word sequences in common).{bounded}"
         ),
-        f"No negative is {said}." if said != "distinct" else "There are no negatives.",
+        "There are no negatives." if said == "distinct" else f"No negative is {said}.",
     )
 
 
@@ -110,8 +110,8 @@ def _near_positive(
             if row.origin == origin
         ],
         lambda told: (
-            f"{told} {said} negatives are almost word for word a positive of their query; such a negative is probably "
-            "false."
+            f"{told} {said} negatives are almost word for word a positive of their query, which would make them "
+            "false negatives."
         ),
         f"No negative is {said}.",
     )

@@ -32,10 +32,10 @@ def measure(subject: Subject) -> list[Measure]:
         ("personal_data", "personal data", PERSONAL),
     ):
         for end, where, is_it in (
-            ("written", "not in the corpus", lambda piece: piece not in copied),
-            ("copied", "in the corpus, too", lambda piece: piece in copied),
+            ("written", "that does not stand in the corpus", lambda piece: piece not in copied),
+            ("copied", "that stands in the corpus, too", lambda piece: piece in copied),
         ):
-            found.append(_count(f"{name}_{end}", f"what looks like {what} and stands {where}", kinds, is_it, drafts))
+            found.append(_count(f"{name}_{end}", f"what looks like {what} {where}", kinds, is_it, drafts))
     return found
 
 
@@ -48,7 +48,8 @@ def _count(
     listed = ", ".join(f"{kind.replace('_', ' ')}: {by_kind[kind]:,}" for kind in sorted(by_kind))
     if not drafts:
         return Measure(name, _GROUP, None, None, None, 0, "No text was generated.")
-    some = f"{hits:,} of {len(drafts):,} generated texts hold {what}" + (f" ({listed})." if listed else ".")
+    some = f"{f'{hits:,}' if hits else 'None'} of {len(drafts):,} generated texts hold{'s' if hits < 2 else ''} {what}"
+    some += f" ({listed})." if listed else "."
     return Measure(name, _GROUP, hits, None, None, len(drafts), some)
 
 

@@ -16,14 +16,14 @@ def share(name: str, group: str, rows: Sequence[tuple[str, bool]], tell: Callabl
         name: of the measure.
         group: of the measure.
         rows: (query_id, whether it holds).
-        tell: the sentence, given "12 of 3,400 (0.4 %)".
+        tell: the sentence, given "12 of 3,400 (0.4 %)" or "None of 3,400".
         nothing: the sentence where there are no rows.
     """
     if not rows:
         return Measure(name, group, None, None, None, 0, nothing)
     hits = sum(hit for _, hit in rows)
     low, high = share_interval(rows)
-    told = f"{hits:,} of {len(rows):,} ({as_percent(hits / len(rows))})"
+    told = f"{hits:,} of {len(rows):,} ({as_percent(hits / len(rows))})" if hits else f"None of {len(rows):,}"
     return Measure(name, group, round(hits / len(rows), 4), low, high, len(rows), tell(told))
 
 
@@ -47,7 +47,7 @@ def share_interval(rows: Sequence[tuple[str, bool]]) -> tuple[float, float]:
     n, p = len(rows), sum(hits.values()) / len(rows)
     if 0 < p < 1 and len(sizes) > 1:
         spread = sum((hits[q] - p * size) ** 2 for q, size in sizes.items()) * len(sizes) / (len(sizes) - 1)
-        effect = spread / (n * p * (1 - p))
+        effect = spread / (n * n / (n - 1) * p * (1 - p))
     else:
         effect = sum(size**2 for size in sizes.values()) / n
     worth = n / max(1.0, effect)
