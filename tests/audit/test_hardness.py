@@ -123,9 +123,8 @@ def test_schools_stand_in_their_order():
 
 def draft(query_id, text, **asked):
     wanted = tuple(Attribute(axis, value) for axis, value in asked.items())
-    return Generation(
-        "r", f"d{text}", query_id, "p1", None, 0, "syneg", wanted, "negative", 0, 0, 0, "ok", "", text, "", 0, 0, 0, 0, ""
-    )  # fmt: skip
+    named = ("r", f"d{text}", query_id, "p1", None, 0, "syneg", wanted, "negative")
+    return Generation(*named, 0, 0, 0, "ok", "", text, "", 0, 0, 0, 0, "")
 
 
 def test_obedience_is_counted_by_hand():
