@@ -1,4 +1,4 @@
-"""The line: load -> mine -> generate -> validate -> mix -> export -> card."""
+"""The line: load -> mine -> generate -> validate -> mix -> audit -> export -> card."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from syneg_data import __version__
+from syneg_data.auditing import Audited, audit
 from syneg_data.collection import Collection
 from syneg_data.durable import swap_directory, write_json, write_text
 from syneg_data.errors import GateError, InputError
@@ -109,7 +110,7 @@ def build(
             workspace.drop_stages()
         report: dict[str, Any] = {"schema": 1, "name": recipe.name, "seed": recipe.seed, "stages": {}}
         stages = report["stages"]
-        mined, written, judged, mixed = Mined(), Written(), Judged(), Mixed([])
+        mined, written, judged, mixed, audited = Mined(), Written(), Judged(), Mixed([]), Audited()
 
         stages["load"] = ledger.load_entry(collection)
         if "mine" in steps:
@@ -148,10 +149,15 @@ def build(
             report["negatives_per_example"] = recipe.mixing.negatives
             report["origins"] = ledger.origins(mixed.examples)
         ledger.check_balance(stages, len(judged.relabelled()))
+        if "audit" in steps:
+            audited = audit(line, collection, held_out, written, judged, mixed)
+            report["audit"] = audited.report
         if "export" not in steps:
             return Build(report, _run_facts(line, report, False))
 
-        name = fingerprint("build", __version__, judged.key, recipe, prose, [c.digest for c in held_out.values()])
+        name = fingerprint(
+            "build", __version__, judged.key, audited.key, recipe, prose, [c.digest for c in held_out.values()]
+        )
         if not mixed.examples:
             raise GateError(
                 "\n".join([f"{file.path}: no pair has enough negatives; nothing is published", *shortage.told(stages)])

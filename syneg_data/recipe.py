@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from syneg_data.audit.section import Audit, Bound, Gates
 from syneg_data.encoders.bi_encoder import Prompts
 from syneg_data.engines import Engine
 from syneg_data.errors import InputError
@@ -21,10 +22,6 @@ from syneg_data.sources import Source
 from syneg_data.spec import Spec
 from syneg_data.training import Objective, Training
 from syneg_data.validation import Floor, Reranker, Review, Rule, Validation
-
-
-class Audit(Spec):
-    """The audit section of a recipe; it has no settings yet."""
 
 
 class Publishing(Spec):
@@ -64,7 +61,7 @@ class Recipe(Spec):
     generation: Generation | None = Field(None, description="where written negatives come from; left out: none")
     validation: Validation = Field(description="the gate against false negatives")
     mixing: Mixing = Field(description="which kept candidates become whose negatives")
-    audit: Audit | None = Field(None, description="measurements on the finished set")
+    audit: Audit | None = Field(None, description="gates on the figures of the finished set; left out: none")
     publishing: Publishing = Field(description="what the card needs to say")
     training: Training | None = Field(None, description="the reference retriever")
     comparison: Comparison | None = Field(None, description="what `compare` tries and measures on")
@@ -82,6 +79,8 @@ SECTIONS: dict[str, type[Spec]] = {
     "validation.floor": Floor,
     "validation.review": Review,
     "audit": Audit,
+    "audit.gates": Gates,
+    "audit.gates.*": Bound,
     "publishing": Publishing,
     "training": Training,
     "comparison": Comparison,

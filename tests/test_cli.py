@@ -157,6 +157,8 @@ def test_kinds_lists_every_section():
                 "validation.floor",
                 "validation.review",
                 "audit",
+                "audit.gates",
+                "audit.gates.*",
                 "publishing",
                 "training",
                 "comparison",

@@ -19,10 +19,10 @@ from syneg_data.engines.chat_completions import body_of
 from syneg_data.engines.openai import OpenAI
 from syneg_data.engines.scripted import ScriptedServer, honest
 from syneg_data.generation.drafts import first_messages, pairs_of, plan_assignments, request_for, texts_of
-from syneg_data.generation.language import language_of
 from syneg_data.line import Line, Mined
 from syneg_data.recipe import RecipeFile, load_recipe
 from syneg_data.stages import generate
+from syneg_data.texts.language import language_of
 from syneg_data.workspace import Workspace
 
 _SCIFACT = Path(__file__).resolve().parents[2] / "recipes" / "data" / "scifact"

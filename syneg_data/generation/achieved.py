@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from syneg_data.collection import Collection
-from syneg_data.generation.language import language_of
 from syneg_data.records import Attribute, Generation
+from syneg_data.texts.language import language_of
 
 _SENTENCE_END = re.compile(r"[.!?]+(?:\s|$)")
 _WORD = re.compile(r"\w+")

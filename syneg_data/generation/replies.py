@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
-from syneg_data.collection import normalise
 from syneg_data.engines.protocol import Completion
-from syneg_data.generation.language import language_of
+from syneg_data.texts.language import language_of
+from syneg_data.texts.words import words_of
 
 MIN_WORDS = 8
 COPY_SHARE = 0.8
@@ -33,8 +33,6 @@ _REFUSAL = re.compile(
     r"je suis d\u00e9sol\u00e9e?|lo siento)",
     re.IGNORECASE,
 )
-# Chinese, Japanese, Thai, Lao, Burmese and Khmer.
-_UNSPACED = re.compile(r"[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 # UTF-8 read as Latin-1 or Windows-1252: `Ã©`, `â€™`.
 _MOJIBAKE = re.compile(r"\u00c3[\u0080-\u00bf\u0192\u2020-\u203a]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
@@ -120,11 +118,6 @@ def judge_text(raw: str, query: str, positive: str, others: Iterable[Other], ins
         if _overlap(words, other.text) >= other.share:
             return Judged("copied", other.name)
     return Judged("ok", "", text)
-
-
-def words_of(text: str) -> list[str]:
-    """Normalised words; in scripts that put no spaces between words, each character counts as one."""
-    return _UNSPACED.sub(r" \g<0> ", normalise(text)).split()
 
 
 def storable(text: str) -> str:

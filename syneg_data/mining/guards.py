@@ -9,8 +9,8 @@ from pydantic import Field
 from syneg_data.collection import Collection, normalise
 from syneg_data.records import Echo, Twin
 from syneg_data.spec import Spec
+from syneg_data.texts.near import length_enough, overlap_enough, shingles
 
-_SHINGLE = 3  # words
 _POSITIVE = ("positive", "text_of_positive")
 
 
@@ -88,7 +88,7 @@ class OpenGuards:
         self._echoes: dict[str, list[str]] = {}
         for echo in echoes:
             self._echoes.setdefault(echo.query_id, []).append(echo.doc_id)
-        self._shingles = functools.lru_cache(2_000)(lambda doc_id: shingles(normalise(collection.text(doc_id))))
+        self._shingles = functools.lru_cache(2_000)(lambda doc_id: shingles(normalise(collection.text(doc_id)).split()))
 
     def distinct(self) -> Collection:
         """The collection as miners see it: every text once, under the lowest of its ids, and no empty ones."""
@@ -110,12 +110,11 @@ class OpenGuards:
     def is_near(self, doc_id: str, positive_id: str) -> bool:
         """Whether two documents are near-duplicates: of like length, and of like sequences of three words."""
         least = self._near_duplicate or 0.0
-        lengths = self._length(doc_id), self._length(positive_id)
-        if min(lengths) < (least - 0.2) * max(lengths):  # spares most pairs the work below
+        # The length first: it spares most pairs the work below.
+        if not length_enough(self._length(doc_id), self._length(positive_id), least):
             return False
         left, right = self._shingles(doc_id), self._shingles(positive_id)
-        common = len(left & right)
-        return common >= least * (len(left) + len(right) - common) - 1e-9  # 0.56 * 25 is a hair more than 14
+        return overlap_enough(len(left & right), len(left), len(right), least)
 
     def _length(self, doc_id: str) -> int:
         document = self._collection.documents[doc_id]
@@ -146,11 +145,3 @@ class QueryGuards:
             if self._guards.is_near(doc_id, text_id):
                 return "near_duplicate_of_positive"
         return ""
-
-
-def shingles(text: str) -> frozenset[tuple[str, ...]]:
-    """The sequences of three words of a normalised text; of a shorter one, all its words as one."""
-    words = text.split()
-    if len(words) < _SHINGLE:
-        return frozenset([tuple(words)])
-    return frozenset(zip(*(words[i:] for i in range(_SHINGLE)), strict=False))

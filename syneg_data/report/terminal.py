@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+_HEADLINES = ("source_auc", "query_blind_auc")  # what of the audit is put into words here; report.json has it all
 _EVERY = 5.0  # seconds between plain progress lines
 
 
@@ -104,6 +105,42 @@ def attribute_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def audit_table(audit: dict[str, Any]) -> Table:
+    """The figures of the audit that could be measured, with their intervals and gates."""
+    table = Table(title="Audit: what the set would teach besides relevance", title_justify="left")
+    table.add_column("figure", no_wrap=True)
+    for name in ("value", "95 % interval", "of", "gate"):
+        table.add_column(name, justify="left" if name == "gate" else "right")
+    gates = {gate["measure"]: gate for gate in audit["gates"]}
+    group = ""
+    for row in audit["measures"]:
+        gate = gates.get(row["name"])
+        if row["value"] is None and gate is None:
+            continue
+        if row["group"] != group:
+            group = row["group"]
+            table.add_row(Text(group, style="bold"))
+        value = "-" if row["value"] is None else f"{row['value']:.4g}"
+        interval = "-" if row["low"] is None else f"{row['low']:.4g} to {row['high']:.4g}"
+        table.add_row(Text(f"  {row['name']}"), value, interval, f"{row['n']:,}", _gate(gate))
+    return table
+
+
+def _gate(gate: dict[str, Any] | None) -> Text:
+    if gate is None:
+        return Text("")
+    bounds = " ".join(f"{key} {gate[key]:g}" for key in ("min", "max") if gate[key] is not None)
+    return Text(f"{bounds}: holds" if gate["holds"] else f"{bounds}: DOES NOT HOLD")
+
+
+def _print_audit(console: Console, audit: dict[str, Any]) -> None:
+    console.print(audit_table(audit))
+    sentences = {row["name"]: row["sentence"] for row in audit["measures"]}
+    for name in dict.fromkeys([*_HEADLINES, *(gate["measure"] for gate in audit["gates"] if not gate["holds"])]):
+        if name in sentences:
+            console.print(f"{name}: {sentences[name]}", markup=False)
+
+
 def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None) -> None:
     """The end of a build: funnel, tokens, time, and where the result is."""
     console = Console(highlight=False)
@@ -136,6 +173,8 @@ def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None
         print_review(review)
     if mixing := report.get("mixing"):
         console.print(_mixed(mixing), markup=False)
+    if audit := report.get("audit"):
+        _print_audit(console, audit)
     seconds = ", ".join(f"{stage} {_duration(value)}" for stage, value in run["seconds"].items())
     console.print(f"time: {seconds}", markup=False)
     if folder is not None:

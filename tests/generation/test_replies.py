@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syneg_data.engines.protocol import Completion
-from syneg_data.generation.language import language_of
 from syneg_data.generation.reflection import typed_reply
 from syneg_data.generation.replies import (
     FAILED,
@@ -17,8 +16,8 @@ from syneg_data.generation.replies import (
     judge_text,
     parse_reply,
     storable,
-    words_of,
 )
+from syneg_data.texts.language import language_of
 from tests.faults.family10 import FAMILY_10, Honest
 from tests.generation.world import GOOD, POSITIVE, QUERY
 
@@ -306,21 +305,6 @@ def test_a_chinese_sentence_has_as_many_words_as_characters():
 )
 def test_chinese_faults(text, expected):
     assert judge(reply(text), query=CHINESE_QUERY, positive=CHINESE_POSITIVE) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Vitamin D, twice!", ["vitamin", "d", "twice"]),
-        ("维生素 D、x2日", ["维", "生", "素", "d", "x2", "日"]),
-        ("テキスト", list("テキスト")),
-        ("ภาษาไทย", list("ภาษาไทย")),
-        ("한국어 문장입니다", ["한국어", "문장입니다"]),
-        ("", []),
-    ],
-)
-def test_words(text, words):
-    assert words_of(text) == words
 
 
 def test_a_long_chinese_text_is_measured_in_characters():

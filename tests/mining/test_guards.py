@@ -7,9 +7,10 @@ from pydantic import ValidationError
 
 from syneg_data.collection import Collection, Document
 from syneg_data.mining.candidates import unite
-from syneg_data.mining.guards import Guards, find_echoes, find_twins, shingles
+from syneg_data.mining.guards import Guards, find_echoes, find_twins
 from syneg_data.records import Echo, Twin
 from syneg_data.spec import fingerprint
+from syneg_data.texts.near import shingles
 
 
 def collection(texts, query="does apple help", grades=None, titles=None):
@@ -304,7 +305,7 @@ def test_texts_of_less_than_three_words_are_near_no_other():
     ],
 )
 def test_shingles_are_sequences_of_three_words(text, expected):
-    assert shingles(text) == expected
+    assert shingles(text.split()) == expected
 
 
 @pytest.mark.parametrize("threshold", [0, 1.01, -0.5, float("nan")])

@@ -1,0 +1,1 @@
+"""Texts: what can be said of plain texts without a model of meaning: words, language, likeness."""
