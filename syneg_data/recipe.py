@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from syneg_data.encoders.bi_encoder import Prompts
 from syneg_data.engines import Engine
 from syneg_data.errors import InputError
+from syneg_data.export.formats import Export, Format
 from syneg_data.generation import Generation, Reflection, Sampling, Strategy
 from syneg_data.licenses import License, conflict
 from syneg_data.mining import Guards, Miner
@@ -64,6 +65,7 @@ class Recipe(Spec):
     validation: Validation = Field(description="the gate against false negatives")
     mixing: Mixing = Field(description="which kept candidates become whose negatives")
     audit: Audit | None = Field(None, description="measurements on the finished set")
+    export: Export | None = Field(None, description="formats of trainers, written beside the configs; left out: none")
     publishing: Publishing = Field(description="what the card needs to say")
     training: Training | None = Field(None, description="the reference retriever")
     comparison: Comparison | None = Field(None, description="what `compare` tries and measures on")
@@ -81,6 +83,7 @@ SECTIONS: dict[str, type[Spec]] = {
     "validation.floor": Floor,
     "validation.review": Review,
     "audit": Audit,
+    "export": Export,
     "publishing": Publishing,
     "training": Training,
     "comparison": Comparison,
@@ -95,6 +98,7 @@ UNIONS: dict[str, Any] = {
     "validation.rerankers[]": Reranker,
     "validation.rule": Rule,
     "mixing": Mixing,
+    "export.formats[]": Format,
     "training.objective": Objective,
     "model": Model,
 }
@@ -176,6 +180,8 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         yield ("publishing", "license"), what
     for where, what in gate_problems(recipe.validation):
         yield ("validation", *where), what
+    for i, what in _export_problems(recipe):
+        yield ("export", "formats", i), what
     comparison = recipe.comparison or Comparison()
     if len(set(comparison.learning_rates)) < len(comparison.learning_rates):
         yield ("comparison", "learning_rates"), "a rate stands here twice; name each once"
@@ -194,6 +200,20 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         for i, name in enumerate(names):
             if name in names[:i]:
                 yield (*loc, i), f"the name '{name}' is taken; give each entry a `name` of its own"
+
+
+def _export_problems(recipe: Recipe) -> Iterator[tuple[int, str]]:
+    """Which formats cannot be written, and why."""
+    formats = recipe.export.formats if recipe.export else ()
+    for i, format in enumerate(formats):
+        if format.kind in [other.kind for other in formats[:i]]:
+            yield i, f"'{format.kind}' stands here twice; keep one"
+        if not (recipe.mixing.even or format.uneven):
+            yield (
+                i,
+                f"'{format.kind}' needs as many negatives in every example, which this mixing does not give; choose "
+                "another format, or a mixing whose examples all have as many",
+            )
 
 
 def gate_problems(spec: Validation) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -24,6 +24,11 @@ class Hybrid(Spec):
         """Negatives per example."""
         return self.synthetic + self.mined
 
+    @property
+    def even(self) -> bool:
+        """Whether all examples have as many."""
+        return True
+
     def mix(self, material: Material) -> Mixed:
         """Choose the negatives of every pair."""
         return mix_pairs(material, self.synthetic, self.mined, self.shortage, self.restyled)

@@ -23,6 +23,11 @@ class MinedOnly(Spec):
         """Negatives per example."""
         return self.mined
 
+    @property
+    def even(self) -> bool:
+        """Whether all examples have as many."""
+        return True
+
     def mix(self, material: Material) -> Mixed:
         """Choose the negatives of every pair."""
         return mix_pairs(material, 0, self.mined, self.shortage, self.restyled)
