@@ -17,7 +17,7 @@ from syneg_data.mining import Guards, Miner
 from syneg_data.mixing import Mixing
 from syneg_data.recipe_text import Parsed, frozen, parse, problem, schema_problems
 from syneg_data.references import Model
-from syneg_data.sources import Source
+from syneg_data.sources import Documents, Source
 from syneg_data.spec import Spec
 from syneg_data.training import Objective, Training
 from syneg_data.validation import Floor, Reranker, Review, Rule, Validation
@@ -75,6 +75,7 @@ class Recipe(Spec):
 # contract tests are made from these two.
 SECTIONS: dict[str, type[Spec]] = {
     "recipe": Recipe,
+    "source.corpus": Documents,
     "prompts": Prompts,
     "guards": Guards,
     "generation": Generation,

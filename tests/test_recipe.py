@@ -91,7 +91,7 @@ ONE_PROBLEM = {
     ),
     "unknown kind of one": (
         ("kind: beir", "kind: bier"),
-        "3: source.kind: must be 'beir', not 'bier'; change the value",
+        "3: source: unknown kind 'bier'; did you mean 'beir'?",
     ),
     "missing kind": (("kind: bm25", "depth: 5"), "5: mining[0]: has no `kind`; add one"),
     "missing kind of a section": (("{kind: mined_only}", "{mined: 2}"), "10: mixing: has no `kind`; add one"),

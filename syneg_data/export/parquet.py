@@ -51,7 +51,7 @@ def write_split(
     file, as the Hub's does, takes in only the pages that changed.
 
     Args:
-        folder: where to; it must not hold files of this split.
+        folder: where to; files of this split that are there already give way.
         split: of words and dots; a hyphen would end it.
         table: the rows.
         group: bytes after which a row group ends.
@@ -61,16 +61,17 @@ def write_split(
         Rows of each file by its name.
 
     Raises:
-        InputError: the split's name is none, or files of it are there already.
+        InputError: the split has a name that `datasets` does not read.
     """
     if _SPLIT.fullmatch(split) is None:
         raise InputError(f"split {split!r}: only letters, digits, '_' and '.' between them are read; rename it")
-    if any(folder.glob(f"{split}-[0-9]*")):
-        raise InputError(f"{folder}: holds files of the split {split!r} already; name an empty folder")
     parts = list(_write_parts(folder, split, table, group, file))
     rows = {f"{split}-{i:05}-of-{len(parts):05}.parquet": n for i, (_, n) in enumerate(parts)}
     for (part, _), name in zip(parts, rows, strict=True):
         part.replace(folder / name)
+    for stale in folder.glob(f"{split}-*-of-*.parquet"):
+        if stale.name not in rows:
+            stale.unlink()
     sync_directory(folder)
     return rows
 
