@@ -181,7 +181,7 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         yield ("publishing", "license"), what
     for where, what in gate_problems(recipe.validation):
         yield ("validation", *where), what
-    for i, what in _export_problems(recipe):
+    for i, what in export_problems(recipe):
         yield ("export", "formats", i), what
     comparison = recipe.comparison or Comparison()
     if len(set(comparison.learning_rates)) < len(comparison.learning_rates):
@@ -203,7 +203,7 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
                 yield (*loc, i), f"the name '{name}' is taken; give each entry a `name` of its own"
 
 
-def _export_problems(recipe: Recipe) -> Iterator[tuple[int, str]]:
+def export_problems(recipe: Recipe) -> Iterator[tuple[int, str]]:
     """Which formats cannot be written, and why."""
     formats = recipe.export.formats if recipe.export else ()
     for i, format in enumerate(formats):

@@ -88,8 +88,7 @@ class Pairs(Spec):
 
     def _part(self, query: str) -> str:
         """The split of a query; depends on its normalised text alone, so equal queries are never apart."""
-        name = normalise(query) or query
-        place = int(hashlib.sha256(f"held out:{name}".encode()).hexdigest()[:12], 16) / 16**12
+        place = int(hashlib.sha256(f"held out:{normalise(query)}".encode()).hexdigest()[:12], 16) / 16**12
         return "test" if place < self.test else "dev" if place < self.test + self.dev else "train"
 
     def _select(self, content: "_Content", split: str, seed: int, limit: int | None) -> Collection:

@@ -26,7 +26,7 @@ def test_large_tables_go_into_several_files(tmp_path):
     assert pa.concat_tables(pq.read_table(tmp_path / name) for name in names).equals(table.table())
     groups = pq.read_metadata(tmp_path / names[0])
     sizes = [groups.row_group(i).total_byte_size for i in range(groups.num_row_groups)]
-    assert groups.num_row_groups > 2 and max(sizes) < 2 << 20
+    assert groups.num_row_groups == 2 and max(sizes) < 2 << 20
 
 
 def test_a_table_and_a_stream_of_the_same_rows_give_the_same_bytes(tmp_path):

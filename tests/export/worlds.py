@@ -8,7 +8,8 @@ from syneg_data.records import Example
 
 HOSTILE = [
     "a\ttab", "two\nlines", "carriage\r\nreturn", "alone\rhere", "line\u2028separator", "paragraph\u2029here",
-    "next\x85line", "NUL\0within", "a\x0b\x0c\x1c\x1d\x1e\x1fb", "\ufeffmark", 'quotes " and "" more', "back\\slash \\n",
+    "next\x85line", "NUL\0within", "a\x0b\x0c\x1c\x1d\x1e\x1fb", "\ufeffmark", 'quotes " and "" more',
+    "back\\slash \\n",
     "{curly} [x] <b>", "- not a list", "caf\u00e9 e\u0301", "\U0001f600 \U0010ffff \ue000", "\u202eright to left",
     "NaN", "null", " spaces around ", "x" * 200_000,
 ]  # fmt: skip
