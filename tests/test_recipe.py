@@ -707,7 +707,7 @@ def test_a_comparison_that_cannot_be_made(problems, section, message):
 )
 def test_an_export_that_cannot_be_made(problems, formats, message):
     found = problems(f"{BASE}export: {{formats: {formats}}}\n")
-    assert any(line.startswith(f"recipes/x.yaml:13: {message}") for line in found), found
+    assert any(line.startswith(f"recipes/x.yaml:12: {message}") for line in found), found
 
 
 def test_every_format_can_be_asked_for(check):

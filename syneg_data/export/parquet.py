@@ -25,7 +25,7 @@ def write_configs(folder: Path, tables: Mapping[str, Mapping[str, "pa.Table | St
     Raises:
         InputError: a split has a name that `datasets` does not read.
     """
-    rows = {}
+    rows: dict[str, int] = {}
     for config, splits in tables.items():
         for split, table in splits.items():
             rows |= {f"{config}/{name}": n for name, n in write_split(folder / config, split, table).items()}

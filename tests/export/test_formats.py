@@ -382,7 +382,7 @@ def test_a_cross_encoder_is_trained_on_lists(tmp_path, offline, labels):
 
 
 def test_flag_embedding_reads_its_lines(tmp_path, offline):
-    pytest.importorskip("FlagEmbedding", reason="FlagEmbedding pins transformers below ours; read by hand with 1.4.2")
+    pytest.importorskip("FlagEmbedding", reason="FlagEmbedding is no dependency; read by hand with 1.4.2")
     world = hostile()
     (names,) = export(tmp_path, world, "flag_embedding")
     train, expected = names["train"], joined(world)

@@ -50,7 +50,8 @@ def write_exports(
     Returns:
         What report.json says of each export, and the rows of every file by its path in `folder`.
     """
-    entries, rows = [], {}
+    entries: list[dict[str, Any]] = []
+    rows: dict[str, int] = {}
     for format in formats:
         path = f"exports/{format.kind}"
         written = {f"{path}/{name}": n for name, n in format.write(folder / path, finished).items()}

@@ -1,5 +1,6 @@
 """MTEB's layout: the collection to evaluate on as the configs `default`, `corpus` and `queries` of a data set."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -44,7 +45,7 @@ class MtebLayout(Spec):
         written |= _below("queries", write_split(folder / "queries", "queries", queries))
         columns = {"query-id": pa.string(), "corpus-id": pa.string(), "score": pa.int64()}
         for split, collection in finished.splits().items():
-            rows = stream(columns, lambda c=collection: judgements(c))
+            rows = stream(columns, partial(judgements, collection))
             written |= _below("qrels", write_split(folder / "qrels", split, rows))
         places = {"default": ("qrels", list(finished.splits())), "corpus": ("corpus", ["corpus"])}
         places["queries"] = ("queries", ["queries"])

@@ -56,7 +56,7 @@ class SentenceTransformersIds(Spec):
                 lambda: ((d, collection.text(d)) for d in collection.documents if d in documents),
             ),
         }
-        written = {}
+        written: dict[str, int] = {}
         for name, table in tables.items():
             parts = write_split(folder / name, finished.split, table)
             written |= {f"{name}/{part}": n for part, n in parts.items()}
