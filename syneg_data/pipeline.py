@@ -1,6 +1,7 @@
 """The line: load -> mine -> generate -> validate -> mix -> export -> card."""
 
 import contextlib
+import json
 import os
 import platform
 import resource
@@ -151,6 +152,8 @@ def build(
                     for config, table in query_tables(part).items():
                         by_split[config][split] = table
                 _write_folder(line, out, by_split, finished, report, prose, name, written)
+        else:  # it also says what was counted while files were written
+            report = json.loads((out / "report.json").read_text(encoding="utf-8"))
         run = _run_facts(line, report, reused)
         if not reused:  # else it keeps what it says of the run that made this folder
             write_json(out / "run.json", run)
