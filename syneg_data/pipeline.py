@@ -209,7 +209,9 @@ def _tables(
 ) -> dict[str, Any]:
     """Every config of the build folder."""
     documents = written.documents()
-    tables: dict[str, Any] = dict(training_rows(finished.collection, mixed.examples, line.file.recipe.mixing.negatives))
+    mixing = line.file.recipe.mixing
+    each = mixing.negatives if mixing.even else None
+    tables: dict[str, Any] = dict(training_rows(finished.collection, mixed.examples, each))
     chosen = {doc_id for example in mixed.examples for doc_id in (example.positive_id, *example.negative_ids)}
     tables |= collection_tables(collection, [d for d in documents if d.doc_id in chosen], mixed.examples)
     tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples, judged.restyled)

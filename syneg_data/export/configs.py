@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.collection import Collection, Document
-from syneg_data.export.streams import Stream, stream, triplets, tuples
+from syneg_data.export.streams import Stream, lists, stream, triplets, tuples
 from syneg_data.records import Candidate, Example, Generation, Hit, Scored, Verdict, schema_of, to_table
 
 if TYPE_CHECKING:
@@ -13,8 +13,15 @@ if TYPE_CHECKING:
 CONFIGS = ("triplet", "n-tuple", "ids", "corpus", "queries", "qrels", "candidates", "scores", "generations")
 
 
-def training_rows(collection: Collection, examples: Iterable[Example], negatives: int) -> dict[str, Stream]:
-    """`triplet` (a row per negative), `n-tuple` (a row per example) and `ids` (row-aligned with `n-tuple`)."""
+def training_rows(collection: Collection, examples: Iterable[Example], negatives: int | None) -> dict[str, Stream]:
+    """`triplet` (a row per negative), `n-tuple` or `ragged` (a row per example) and `ids` (row-aligned with those).
+
+    Args:
+        collection: with the synthetic documents.
+        examples: of the build; iterated over once for each config.
+        negatives: of every example; None where they need not have equally many, which makes `ragged`: its column
+            `negatives` is a list.
+    """
     import pyarrow as pa
 
     names = ("query", "positive", "negative")
@@ -26,16 +33,23 @@ def training_rows(collection: Collection, examples: Iterable[Example], negatives
         "sources": pa.list_(string),
         "scores": pa.list_(pa.float64()),
     }
+    whole = (
+        {"ragged": lists(collection, examples, ("query", "positive", "negatives"))}
+        if negatives is None
+        else {"n-tuple": tuples(collection, examples, negatives, names)}
+    )
     return {
         "triplet": triplets(collection, examples, names),
-        "n-tuple": tuples(collection, examples, negatives, names),
+        **whole,
         "ids": stream(
             columns, lambda: ((e.query_id, e.positive_id, e.negative_ids, e.sources, e.scores) for e in examples)
         ),
     }
 
 
-def training_tables(collection: Collection, examples: Sequence[Example], negatives: int) -> dict[str, "pa.Table"]:
+def training_tables(
+    collection: Collection, examples: Sequence[Example], negatives: int | None
+) -> dict[str, "pa.Table"]:
     """The same as whole tables."""
     return {config: rows.table() for config, rows in training_rows(collection, examples, negatives).items()}
 

@@ -81,6 +81,20 @@ def tuples(collection: Collection, examples: Iterable[Example], negatives: int, 
     return strings((query, positive, *[f"{negative}_{n + 1}" for n in range(negatives)]), rows)
 
 
+def lists(collection: Collection, examples: Iterable[Example], names: tuple[str, str, str]) -> Stream:
+    """Texts of query, positive and, as a list, of all negatives; a row per example."""
+    import pyarrow as pa
+
+    text = collection.text
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for example in examples:
+            hard = [text(doc_id) for doc_id in example.negative_ids]
+            yield collection.queries[example.query_id], text(example.positive_id), hard
+
+    return stream(dict(zip(names, (pa.string(), pa.string(), pa.list_(pa.string())), strict=True)), rows)
+
+
 def strings(names: Iterable[str], rows: Callable[[], Iterable[tuple[Any, ...]]]) -> Stream:
     """A stream whose columns are all texts."""
     import pyarrow as pa

@@ -7,7 +7,7 @@ import pytest
 from syneg_data.errors import InputError
 from syneg_data.export.configs import training_rows, training_tables
 from syneg_data.export.parquet import rows_by_config, write_configs, write_split
-from tests.export.worlds import many
+from tests.export.worlds import many, ragged
 
 
 def stream(n):
@@ -112,6 +112,18 @@ def test_a_row_more_near_the_beginning_leaves_almost_all_bytes_as_they_were(tmp_
     plain = tmp_path / "plain.parquet"
     pq.write_table(longer, plain, compression="zstd", use_dictionary=False)
     assert shared(old, plain.read_bytes()[:1_000_000]) < 0.5, "pages of equal size share little"
+
+
+def test_an_uneven_set_has_lists_of_negatives():
+    world = ragged()
+    tables = training_tables(world.collection, world.examples, None)
+    assert list(tables) == ["triplet", "ragged", "ids"]
+    assert tables["ragged"].to_pylist() == [
+        {"query": "second?", "positive": "two", "negatives": ["synthetic two", "mined two"]},
+        {"query": "first?", "positive": "First one", "negatives": ["synthetic one"]},
+    ]
+    assert tables["triplet"].num_rows == 3
+    assert [len(row["sources"]) for row in tables["ids"].to_pylist()] == [2, 1]
 
 
 def test_whole_tables_are_the_streams():
