@@ -70,6 +70,11 @@ class PeakMemory:
         return float(_resident("VmHWM") - self._before)
 
 
+def peak_resident() -> float:
+    """The most resident memory that this process has had since it started, in MiB; to be asked in a fresh process."""
+    return _resident("VmHWM") / 1024
+
+
 def _resident(name: str) -> int:
     found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     if found is None:

@@ -73,6 +73,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Atomically and durably write lines as they come, as UTF-8 with Unix line ends; returns how many."""
+    written = 0
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        for line in lines:
+            handle.write(line.encode("utf-8") + b"\n")
+            written += 1
+    return written
+
+
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
     """Atomically and durably write indented JSON with sorted keys; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")

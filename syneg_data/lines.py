@@ -8,22 +8,27 @@ from typing import NoReturn
 
 from syneg_data.errors import InputError
 
-_LONGEST_LINE = 64 << 20  # bytes; a compressed file can hold lines that memory cannot
+LONGEST_LINE = 64 << 20  # bytes; a compressed file can hold lines that memory cannot
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines, split at line feeds only (U+2028 is text), without a byte order mark or a carriage return."""
+def numbered_lines(path: Path, *, ends: bool = False) -> Iterator[tuple[int, str]]:
+    """Numbered lines, split at line feeds only (U+2028 is text), without a byte order mark.
+
+    Args:
+        path: of the file.
+        ends: whether the line feed, and a carriage return before it, stay; otherwise they are taken off.
+    """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
-            for number, raw in enumerate(iter(lambda: handle.readline(_LONGEST_LINE + 1), b""), start=1):
-                if len(raw) > _LONGEST_LINE:
-                    fail(path, number, f"longer than {_LONGEST_LINE >> 20} MiB", "split the document")
+            for number, raw in enumerate(iter(lambda: handle.readline(LONGEST_LINE + 1), b""), start=1):
+                if len(raw) > LONGEST_LINE:
+                    fail(path, number, f"longer than {LONGEST_LINE >> 20} MiB", "split the document")
                 data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
                 try:
                     text = data.decode("utf-8")
                 except UnicodeDecodeError as error:
                     fail(path, number, f"not UTF-8 (byte {error.start})", "convert the file to UTF-8")
-                yield number, text.rstrip("\n").rstrip("\r")
+                yield number, text if ends else text.rstrip("\n").rstrip("\r")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{shown(path)}: broken gzip ({error}); fetch or compress the file again") from error
 

@@ -1,11 +1,12 @@
 """The line: load -> mine -> generate -> validate -> mix -> audit -> export -> card."""
 
 import contextlib
+import json
 import os
 import platform
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,9 +26,11 @@ from syneg_data.export.configs import (
     generation_table,
     query_tables,
     score_table,
-    training_tables,
+    training_rows,
 )
-from syneg_data.export.parquet import write_configs
+from syneg_data.export.finished import Finished, positive_scores
+from syneg_data.export.formats import write_exports
+from syneg_data.export.parquet import rows_by_config, write_configs
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
@@ -165,12 +168,15 @@ def build(
         reused = not line.computed and intact(out, name) and _written_recipe(out) == file.written
         if not reused:
             with line.timed("export"):
-                tables = _tables(line, collection, mined.candidates, written, judged, mixed)
+                finished = _finished(line, collection, written, judged, mixed, held_out)
+                tables = _tables(line, collection, finished, mined.candidates, written, judged, mixed)
                 by_split = {config: {recipe.source.split: table} for config, table in tables.items()}
                 for split, part in held_out.items():
                     for config, table in query_tables(part).items():
                         by_split[config][split] = table
-                _write_folder(line, out, by_split, report, prose, name, collection.digest, written)
+                _write_folder(line, out, by_split, finished, report, prose, name, written)
+        else:  # it also says what was counted while files were written
+            report = json.loads((out / "report.json").read_text(encoding="utf-8"))
         run = _run_facts(line, report, reused)
         if not reused:  # else it keeps what it says of the run that made this folder
             write_json(out / "run.json", run)
@@ -195,9 +201,30 @@ def _report_generation(report: dict[str, Any], written: Written, collection: Col
         report["proposals"] = [proposal.model_dump(mode="json") for proposal in written.proposals]
 
 
+def _finished(
+    line: Line,
+    collection: Collection,
+    written: Written,
+    judged: Judged,
+    mixed: Mixed,
+    held_out: Mapping[str, Collection],
+) -> Finished:
+    """The set as export formats are given it."""
+    documents = written.documents()
+    return Finished(
+        collection.with_documents(documents),
+        mixed.examples,
+        line.file.recipe.source.split,
+        frozenset(document.doc_id for document in documents),
+        positive_scores(mixed.examples, judged.verdicts, judged.restyled),
+        held_out,
+    )
+
+
 def _tables(
     line: Line,
     collection: Collection,
+    finished: Finished,
     candidates: Sequence[Candidate],
     written: Written,
     judged: Judged,
@@ -205,9 +232,9 @@ def _tables(
 ) -> dict[str, Any]:
     """Every config of the build folder."""
     documents = written.documents()
-    whole = collection.with_documents(documents)
     mixing = line.file.recipe.mixing
-    tables = training_tables(whole, mixed.examples, mixing.negatives if mixing.even else None)
+    each = mixing.negatives if mixing.even else None
+    tables: dict[str, Any] = dict(training_rows(finished.collection, mixed.examples, each))
     chosen = {doc_id for example in mixed.examples for doc_id in (example.positive_id, *example.negative_ids)}
     tables |= collection_tables(collection, [d for d in documents if d.doc_id in chosen], mixed.examples)
     tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples, judged.restyled, mixed.capped)
@@ -220,19 +247,22 @@ def _write_folder(
     line: Line,
     out: Path,
     tables: dict[str, dict[str, Any]],
+    finished: Finished,
     report: dict[str, Any],
     prose: dict[str, str],
     name: str,
-    source: str,
     written: Written,
 ) -> None:
     """Write the whole build folder aside and put it in place at once."""
     recipe, split = line.file.recipe, line.file.recipe.source.split
     folder = line.workspace.scratch("export")
     rows = write_configs(folder, tables)
-    by_config = {config: {name: table.num_rows for name, table in splits.items()} for config, splits in tables.items()}
+    by_config = rows_by_config(rows)
+    if recipe.export is not None:
+        report["exports"], exported = write_exports(folder, recipe.export.formats, finished, even=recipe.mixing.even)
+        rows |= exported
     inputs = {role: {"model": model.label, "sha256": model.digest} for role, model in sorted(line.models.items())} | {
-        "source": {"split": split, "license": recipe.source.license, "sha256": source}
+        "source": {"split": split, "license": recipe.source.license, "sha256": finished.collection.digest}
     }
     write_json(folder / "report.json", report)
     lock: dict[str, Any] = {"fingerprint": name, "tool": f"syneg-data {__version__}", "inputs": inputs}

@@ -11,6 +11,7 @@ from syneg_data.audit.section import Audit, Bound, Gates
 from syneg_data.encoders.bi_encoder import Prompts
 from syneg_data.engines import Engine
 from syneg_data.errors import InputError
+from syneg_data.export.formats import Export, Format
 from syneg_data.generation import Generation, Reflection, Sampling, Strategy
 from syneg_data.licenses import License, conflict
 from syneg_data.mining import Guards, Miner
@@ -18,7 +19,7 @@ from syneg_data.mixing import Mixing
 from syneg_data.mixing.options import Offer
 from syneg_data.recipe_text import Parsed, parse, problem, schema_problems
 from syneg_data.references import Model
-from syneg_data.sources import Source
+from syneg_data.sources import Documents, Source
 from syneg_data.spec import Spec
 from syneg_data.training import Objective, Training
 from syneg_data.validation import Floor, Reranker, Review, Rule, Validation
@@ -62,6 +63,7 @@ class Recipe(Spec):
     validation: Validation = Field(description="the gate against false negatives")
     mixing: Mixing = Field(description="which kept candidates become whose negatives")
     audit: Audit | None = Field(None, description="gates on the figures of the finished set; left out: none")
+    export: Export | None = Field(None, description="formats of trainers, written beside the configs; left out: none")
     publishing: Publishing = Field(description="what the card needs to say")
     training: Training | None = Field(None, description="the reference retriever")
     comparison: Comparison | None = Field(None, description="what `compare` tries and measures on")
@@ -71,6 +73,7 @@ class Recipe(Spec):
 # contract tests are made from these two.
 SECTIONS: dict[str, type[Spec]] = {
     "recipe": Recipe,
+    "source.corpus": Documents,
     "prompts": Prompts,
     "guards": Guards,
     "generation": Generation,
@@ -81,6 +84,7 @@ SECTIONS: dict[str, type[Spec]] = {
     "audit": Audit,
     "audit.gates": Gates,
     "audit.gates.*": Bound,
+    "export": Export,
     "publishing": Publishing,
     "training": Training,
     "comparison": Comparison,
@@ -95,6 +99,7 @@ UNIONS: dict[str, Any] = {
     "validation.rerankers[]": Reranker,
     "validation.rule": Rule,
     "mixing": Mixing,
+    "export.formats[]": Format,
     "training.objective": Objective,
     "model": Model,
 }
@@ -187,6 +192,8 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         yield ("publishing", "license"), what
     for where, what in gate_problems(recipe.validation):
         yield ("validation", *where), what
+    for i, what in export_problems(recipe):
+        yield ("export", "formats", i), what
     comparison = recipe.comparison or Comparison()
     if len(set(comparison.learning_rates)) < len(comparison.learning_rates):
         yield ("comparison", "learning_rates"), "a rate stands here twice; name each once"
@@ -222,6 +229,20 @@ def offer_of(recipe: Recipe) -> Offer:
         grades={strategy.name: strategy.negative_grades() for strategy in strategies if strategy.kind == "graded"},
         one_scale=len(gate.panel()) < 2 or gate.agreement() in ("joint", "mean") or gate.rule.kind == "calibrated",
     )
+
+
+def export_problems(recipe: Recipe) -> Iterator[tuple[int, str]]:
+    """Which formats cannot be written, and why."""
+    formats = recipe.export.formats if recipe.export else ()
+    for i, format in enumerate(formats):
+        if format.kind in [other.kind for other in formats[:i]]:
+            yield i, f"'{format.kind}' stands here twice; keep one"
+        if not (recipe.mixing.even or format.uneven):
+            yield (
+                i,
+                f"'{format.kind}' needs as many negatives in every example, which this mixing does not give; choose "
+                "another format, or a mixing whose examples all have as many",
+            )
 
 
 def gate_problems(spec: Validation) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -149,6 +149,7 @@ def test_kinds_lists_every_section():
             key: [""]
             for key in [
                 "recipe",
+                "source.corpus",
                 "prompts",
                 "guards",
                 "generation",
@@ -159,13 +160,14 @@ def test_kinds_lists_every_section():
                 "audit",
                 "audit.gates",
                 "audit.gates.*",
+                "export",
                 "publishing",
                 "training",
                 "comparison",
                 "comparison.elsewhere[]",
             ]
         },
-        "source": ["beir"],
+        "source": ["beir", "pairs"],
         "mining[]": ["bm25", "dense", "run_file"],
         "generation.engine": ["vllm", "openai", "transformers"],
         "generation.strategies[]": ["syneg", "rewrite", "graded", "restyle"],
@@ -173,6 +175,16 @@ def test_kinds_lists_every_section():
         "validation.rerankers[]": ["bi_encoder", "cross_encoder", "llm"],
         "validation.rule": ["calibrated", "relative", "absolute", "percentile"],
         "mixing": ["hybrid", "pooled", "synthetic_only", "mined_only", "quota", "ambiguous", "graded"],
+        "export.formats[]": [
+            "sentence_transformers_triplet",
+            "sentence_transformers_n_tuple",
+            "sentence_transformers_labeled_list",
+            "sentence_transformers_ids",
+            "flag_embedding",
+            "tevatron",
+            "beir",
+            "mteb",
+        ],
         "training.objective": ["ranking", "cached_ranking", "guided", "distillation"],
         "model": ["hub", "path", "package"],
     }

@@ -14,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from syneg_data.durable import KeyValueStore, cache_root, replacing, sha256_file, swap_directory, write_json, write_text
+from syneg_data.durable import (
+    KeyValueStore,
+    cache_root,
+    replacing,
+    sha256_file,
+    swap_directory,
+    write_json,
+    write_lines,
+    write_text,
+)
 from syneg_data.errors import StorageError
 
 
@@ -23,6 +32,22 @@ def temporaries(folder):
 
 
 # Files
+
+
+def test_lines_are_written_as_they_come_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "lines.txt"
+    assert write_lines(path, (f"caf\u00e9 {i}" for i in range(3))) == 3
+    assert path.read_bytes() == b"caf\xc3\xa9 0\ncaf\xc3\xa9 1\ncaf\xc3\xa9 2\n"
+
+    def broken():
+        yield "new"
+        raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        write_lines(path, broken())
+    assert path.read_text().startswith("caf\u00e9 0"), "what was there is still there"
+    assert temporaries(path.parent) == []
+    assert write_lines(path, []) == 0 and path.read_bytes() == b""
 
 
 def test_sha256_of_a_file(tmp_path):

@@ -76,6 +76,12 @@ def test_bytes_that_are_no_text_are_named_with_their_line(here, data, message):
     assert refused(here, data) == message
 
 
+def test_ends_stay_where_they_are_asked_for(here):
+    path = here / "x.csv.gz"
+    path.write_bytes(gzip.compress("\ufeffone\r\ntwo\r \u2028\n\nlast".encode()))
+    assert list(numbered_lines(path, ends=True)) == [(1, "one\r\n"), (2, "two\r \u2028\n"), (3, "\n"), (4, "last")]
+
+
 def test_lines_before_a_bad_one_are_read(here):
     (here / "file.txt").write_bytes(b"one\ntwo\n\xff")
     lines = numbered_lines(here / "file.txt")

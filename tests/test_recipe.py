@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from syneg_data.errors import InputError
-from syneg_data.recipe import UNIONS, load_recipe
+from syneg_data.mixing import MinedOnly
+from syneg_data.recipe import UNIONS, export_problems, load_recipe
 from syneg_data.references import HubModel, PackageModel, PathModel
 from syneg_data.spec import members
 
@@ -92,7 +93,7 @@ ONE_PROBLEM = {
     ),
     "unknown kind of one": (
         ("kind: beir", "kind: bier"),
-        "3: source.kind: must be 'beir', not 'bier'; change the value",
+        "3: source: unknown kind 'bier'; did you mean 'beir'?",
     ),
     "missing kind": (("kind: bm25", "depth: 5"), "5: mining[0]: has no `kind`; add one"),
     "missing kind of a section": (("{kind: mined_only}", "{mined: 2}"), "10: mixing: has no `kind`; add one"),
@@ -726,3 +727,46 @@ def test_a_comparison_that_cannot_be_made(problems, section, message):
     source = "{kind: beir, path: data, split: test, license: cc-by-4.0}"
     text = f"{BASE}comparison: {section.replace('SOURCE', source)}\n"
     assert any(message in line for line in problems(text)), problems(text)
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [
+        ("[]", "export.formats: "),
+        ("[{kind: flagembedding}]", "export.formats[0]: unknown kind 'flagembedding'; did you mean 'flag_embedding'?"),
+        ("[{kind: beir}, {kind: mteb}, {kind: beir}]", "export.formats[2]: 'beir' stands here twice; keep one"),
+        ("[{kind: sentence_transformers_labeled_list, labels: both}]", "export.formats[0].labels: "),
+    ],
+)
+def test_an_export_that_cannot_be_made(problems, formats, message):
+    found = problems(f"{BASE}export: {{formats: {formats}}}\n")
+    assert any(line.startswith(f"recipes/x.yaml:12: {message}") for line in found), found
+
+
+def test_every_format_can_be_asked_for(check):
+    kinds = [member.model_fields["kind"].annotation.__args__[0] for member in members(UNIONS["export.formats[]"])]
+    recipe = check(f"{BASE}export: {{formats: [{', '.join(f'{{kind: {kind}}}' for kind in kinds)}]}}\n")
+    assert [format.kind for format in recipe.export.formats] == kinds
+    assert check(BASE).export is None
+
+
+class Uneven(MinedOnly):
+    """A mixing whose examples differ in how many negatives they have."""
+
+    @property
+    def even(self) -> bool:
+        return False
+
+
+def test_tuples_are_refused_for_a_mixing_that_leaves_examples_uneven(check):
+    formats = "[{kind: flag_embedding}, {kind: sentence_transformers_n_tuple}, {kind: tevatron}]"
+    recipe = check(f"{BASE}export: {{formats: {formats}}}\n")
+    assert list(export_problems(recipe)) == []
+    uneven = recipe.model_copy(update={"mixing": Uneven(kind="mined_only")})
+    assert list(export_problems(uneven)) == [
+        (
+            1,
+            "'sentence_transformers_n_tuple' needs as many negatives in every example, which this mixing does not "
+            "give; choose another format, or a mixing whose examples all have as many",
+        )
+    ]

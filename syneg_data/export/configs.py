@@ -1,10 +1,11 @@
 """The tables of a build folder, column by column as the contract names them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.collection import Collection, Document
+from syneg_data.export.streams import Stream, lists, stream, triplets, tuples
 from syneg_data.records import Candidate, Example, Generation, Hit, Scored, Verdict, schema_of, to_table
 
 if TYPE_CHECKING:
@@ -14,52 +15,45 @@ CONFIGS = ("triplet", "n-tuple", "ragged", "ids", "corpus", "queries", "qrels", 
 ONE_OF = ("n-tuple", "ragged")  # a build has the one or the other
 
 
-def training_tables(
-    collection: Collection, examples: Sequence[Example], negatives: int | None
-) -> dict[str, "pa.Table"]:
+def training_rows(collection: Collection, examples: Iterable[Example], negatives: int | None) -> dict[str, Stream]:
     """`triplet` (a row per negative), `n-tuple` or `ragged` (a row per example) and `ids` (row-aligned with those).
 
     Args:
         collection: with the synthetic documents.
-        examples: of the build.
+        examples: of the build; iterated over once for each config.
         negatives: of every example; None where they need not have equally many, which makes `ragged`: its column
             `negatives` is a list.
     """
     import pyarrow as pa
 
-    triplets = [(example, doc_id) for example in examples for doc_id in example.negative_ids]
-    query, text = collection.queries.__getitem__, collection.text
+    names = ("query", "positive", "negative")
     string = pa.string()
-    hard: dict[str, tuple[pa.DataType, list[Any]]] = {
-        f"negative_{n + 1}": (string, [text(e.negative_ids[n]) for e in examples]) for n in range(negatives or 0)
+    columns = {
+        "query_id": string,
+        "positive_id": string,
+        "negative_ids": pa.list_(string),
+        "sources": pa.list_(string),
+        "scores": pa.list_(pa.float64()),
     }
-    if negatives is None:
-        hard = {"negatives": (pa.list_(string), [list(map(text, example.negative_ids)) for example in examples])}
+    whole = (
+        {"ragged": lists(collection, examples, ("query", "positive", "negatives"))}
+        if negatives is None
+        else {"n-tuple": tuples(collection, examples, negatives, names)}
+    )
     return {
-        "triplet": _table(
-            {
-                "query": (string, [query(example.query_id) for example, _ in triplets]),
-                "positive": (string, [text(example.positive_id) for example, _ in triplets]),
-                "negative": (string, [text(doc_id) for _, doc_id in triplets]),
-            }
-        ),
-        "ragged" if negatives is None else "n-tuple": _table(
-            {
-                "query": (string, [query(example.query_id) for example in examples]),
-                "positive": (string, [text(example.positive_id) for example in examples]),
-                **hard,
-            }
-        ),
-        "ids": _table(
-            {
-                "query_id": (string, [example.query_id for example in examples]),
-                "positive_id": (string, [example.positive_id for example in examples]),
-                "negative_ids": (pa.list_(string), [list(example.negative_ids) for example in examples]),
-                "sources": (pa.list_(string), [list(example.sources) for example in examples]),
-                "scores": (pa.list_(pa.float64()), [list(example.scores) for example in examples]),
-            }
+        "triplet": triplets(collection, examples, names),
+        **whole,
+        "ids": stream(
+            columns, lambda: ((e.query_id, e.positive_id, e.negative_ids, e.sources, e.scores) for e in examples)
         ),
     }
+
+
+def training_tables(
+    collection: Collection, examples: Sequence[Example], negatives: int | None
+) -> dict[str, "pa.Table"]:
+    """The same as whole tables."""
+    return {config: rows.table() for config, rows in training_rows(collection, examples, negatives).items()}
 
 
 def schemas() -> dict[str, "pa.Schema"]:

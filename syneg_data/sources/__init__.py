@@ -1,7 +1,12 @@
 """Sources: where a collection comes from. The union below is the registry of its kinds."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from syneg_data.sources.beir import Beir
+from syneg_data.sources.pairs import Documents, Pairs
 
-Source = Beir
+Source = Annotated[Beir | Pairs, Field(discriminator="kind")]
 
-__all__ = ["Beir", "Source"]
+__all__ = ["Beir", "Documents", "Pairs", "Source"]

@@ -1,22 +1,21 @@
 """The BEIR layout: corpus.jsonl, queries.jsonl (either gzipped) and qrels/<split>.tsv, read strictly."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from syneg_data.collection import Collection, Document, sample_order
+from syneg_data.collection import Collection, Document
 from syneg_data.durable import sha256_file
 from syneg_data.errors import InputError
 from syneg_data.licenses import License
 from syneg_data.lines import fail, numbered_lines, shown
 from syneg_data.references import ExistingPath
-from syneg_data.spec import Spec, fingerprint
-
-_TYPES = {str: "text", dict: "an object", list: "a list", int: "a number", float: "a number", bool: "a boolean"}
+from syneg_data.sources.json_lines import TYPES, parse_object
+from syneg_data.sources.selection import refuse_changed, select
+from syneg_data.spec import Spec
 
 
 class Beir(Spec):
@@ -45,7 +44,7 @@ class Beir(Spec):
         documents = {row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in _rows(corpus_path)}
         if not documents:
             raise InputError(f"{shown(corpus_path)}: the corpus is empty; it needs one JSON object per line")
-        _refuse_changed(corpus_path, digest)
+        refuse_changed(corpus_path, digest)
         return self._read(self.split, documents, digest, seed, limit)
 
     def held_out(self, collection: Collection, seed: int) -> dict[str, Collection]:
@@ -78,8 +77,11 @@ class Beir(Spec):
         if cut is not None:
             qrels = {q: grades for q, grades in qrels.items() if _in_dev(q, self.dev) == (cut == "dev")}
         for path, digest in zip((queries_path, qrels_path), files, strict=True):
-            _refuse_changed(path, digest)
-        return _select(documents, texts, qrels, [corpus_digest, *files], qrels_path, seed, limit)
+            refuse_changed(path, digest)
+        return select(
+            documents, texts, qrels, [corpus_digest, *files], seed, limit, "beir",
+            f"{shown(qrels_path)}: no query has a relevant document (a score above 0) with text",
+        )  # fmt: skip
 
     def _qrels_file(self, folder: Path, split: str) -> tuple[Path, str | None]:
         """The judgements of a split, and which part of train it is where dev is cut from train."""
@@ -92,48 +94,6 @@ class Beir(Spec):
         if split == "dev" and not has_dev:
             raise InputError(f"{shown(path)}: no such file; set source.dev (such as 0.1) to cut dev from train")
         return _existing(path), None
-
-
-def _refuse_changed(path: Path, digest: str) -> None:
-    if sha256_file(path) != digest:
-        raise InputError(f"{shown(path)}: changed while it was being read; run again when it is at rest")
-
-
-def _select(
-    documents: Mapping[str, Document],
-    texts: dict[str, str],
-    qrels: dict[str, dict[str, int]],
-    files: list[str],
-    qrels_path: Path,
-    seed: int,
-    limit: int | None,
-) -> Collection:
-    """Put the queries into working order, apply the limit, and refuse pairs that have no text, counting both."""
-    # Queries that are judged but have no relevant document are no training queries; they take no place of the limit.
-    relevant = [query_id for query_id, grades in qrels.items() if any(grade > 0 for grade in grades.values())]
-    order = sorted(relevant, key=lambda query_id: (sample_order(query_id, seed), query_id))
-    rejected = {"over_limit": 0, "no_text": 0}
-    queries: dict[str, str] = {}
-    kept: dict[str, dict[str, int]] = {}
-    for position, query_id in enumerate(order):
-        positives = [doc_id for doc_id, grade in qrels[query_id].items() if grade > 0]
-        if limit is not None and position >= limit:
-            rejected["over_limit"] += len(positives)
-            continue
-        grades = {}
-        for doc_id, grade in qrels[query_id].items():
-            document = documents[doc_id]
-            if grade > 0 and not (texts[query_id].strip() and (document.text.strip() or document.title.strip())):
-                rejected["no_text"] += 1
-            else:
-                grades[doc_id] = grade
-        if any(grade > 0 for grade in grades.values()):
-            queries[query_id], kept[query_id] = texts[query_id], grades
-    digest = fingerprint("beir", files, list(queries), kept)
-    collection = Collection(documents, queries, kept, digest, {k: n for k, n in rejected.items() if n})
-    if not collection.pairs():
-        raise InputError(f"{shown(qrels_path)}: no query has a relevant document (a score above 0) with text")
-    return collection
 
 
 def _in_dev(query_id: str, share: float) -> bool:
@@ -161,14 +121,14 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
     for number, line in numbered_lines(path):
         if not line.strip():
             continue
-        row = _parse(path, number, line)
+        row = parse_object(path, number, line)
         for name in ("_id", "text"):
             if name not in row:
                 fail(path, number, f"no '{name}'", "every line needs '_id' and 'text'")
         for name in ("_id", "title", "text"):
             value = row.get(name, "")
             if not isinstance(value, str):
-                fail(path, number, f"'{name}' is {_TYPES.get(type(value), 'null')}", "it must be text in quotes")
+                fail(path, number, f"'{name}' is {TYPES.get(type(value), 'null')}", "it must be text in quotes")
             if any("\ud800" <= char <= "\udfff" for char in value):
                 fail(path, number, f"'{name}' holds a lone surrogate", "remove the broken \\u escape")
         doc_id = row["_id"]
@@ -178,29 +138,6 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             fail(path, number, f"duplicate id {doc_id!r}, first in line {first_seen[doc_id]}", "ids must be unique")
         first_seen[doc_id] = number
         yield {"_id": doc_id, "title": row.get("title", ""), "text": row["text"]}
-
-
-def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-    except RecursionError:
-        fail(path, number, "JSON nested too deeply", "a line is one flat object")
-    except ValueError as error:
-        fail(path, number, f"broken JSON ({error})", "mend or remove the line")
-    if not isinstance(row, dict):
-        fail(path, number, f"the line is {_TYPES.get(type(row), 'null')}, not an object", "one JSON object per line")
-    return row
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise ValueError("a key appears twice")
-    return row
 
 
 def _qrels(path: Path, documents: Mapping[str, Document], texts: dict[str, str]) -> dict[str, dict[str, int]]:

@@ -19,6 +19,21 @@ EXAMPLES = {
         {"kind": "beir", "path": ".", "split": "train", "license": "mit"},
         {"split": "test", "dev": 0.2, "license": "apache-2.0", "evaluation": ("extra",)},
     ),
+    ("source", "pairs"): (
+        {"kind": "pairs", "path": ".", "license": "mit", "dev": 0.1},
+        {
+            "query": "question",
+            "positive": "answer",
+            "title": "headline",
+            "query_id": "qid",
+            "positive_id": "aid",
+            "corpus": {"path": "."},
+            "split": "dev",
+            "dev": 0.2,
+            "test": 0.2,
+            "license": "apache-2.0",
+        },
+    ),
     ("mining[]", "bm25"): (
         {"kind": "bm25"},
         {
@@ -136,6 +151,17 @@ EXAMPLES = {
         {"kind": "graded"},
         {"strategy": "other", "grades": (1, 0), "per_grade": 2, **OPTIONS},
     ),
+    ("export.formats[]", "sentence_transformers_triplet"): ({"kind": "sentence_transformers_triplet"}, {}),
+    ("export.formats[]", "sentence_transformers_n_tuple"): ({"kind": "sentence_transformers_n_tuple"}, {}),
+    ("export.formats[]", "sentence_transformers_labeled_list"): (
+        {"kind": "sentence_transformers_labeled_list"},
+        {"labels": "binary"},
+    ),
+    ("export.formats[]", "sentence_transformers_ids"): ({"kind": "sentence_transformers_ids"}, {}),
+    ("export.formats[]", "flag_embedding"): ({"kind": "flag_embedding"}, {}),
+    ("export.formats[]", "tevatron"): ({"kind": "tevatron"}, {}),
+    ("export.formats[]", "beir"): ({"kind": "beir"}, {}),
+    ("export.formats[]", "mteb"): ({"kind": "mteb"}, {}),
     ("training.objective", "ranking"): ({"kind": "ranking"}, {"temperature": 0.02, "in_batch": False}),
     ("training.objective", "cached_ranking"): ({"kind": "cached_ranking"}, {"temperature": 0.02}),
     ("training.objective", "guided"): (

@@ -3,6 +3,7 @@
 import re
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from huggingface_hub import DatasetCard
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syneg_data.errors import InputError
-from syneg_data.export.parquet import write_configs
+from syneg_data.export.parquet import write_configs, write_split
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 
 REPORT = {
@@ -317,6 +318,22 @@ def test_prose_that_is_not_text_is_the_users_fault(tmp_path):
     path.write_bytes(b"## what\n\xff\xfe\n")
     with pytest.raises(InputError, match=r"card\.md"):
         read_prose(path)
+
+
+def test_dataset_info_of_a_split_of_several_files_counts_all_of_them(tmp_path):
+    table = pa.table({"text": [f"text number {i}" for i in range(5000)], "n": list(range(5000))})
+    rows = write_split(tmp_path / "corpus", "train", table, group=1 << 15, file=1 << 16)
+    assert len(rows) > 1 and all(pq.read_metadata(tmp_path / "corpus" / name).num_row_groups > 1 for name in rows)
+    (info,) = dataset_info(tmp_path, {"corpus": {"train": 5000}})
+    assert info["download_size"] == sum((tmp_path / "corpus" / name).stat().st_size for name in rows)
+    assert info["dataset_size"] == info["splits"][0]["num_bytes"] == pytest.approx(table.nbytes, rel=0.001)
+
+
+def test_every_export_is_shown_with_the_lines_that_load_it():
+    export = {"path": "exports/tevatron", "rows": 41, "what": "lines for Tevatron", "load": 'train = read("FOLDER/x")'}
+    text = body(card(report={**REPORT, "exports": [export]}))
+    assert '`exports/tevatron`, 41 rows: lines for Tevatron.\n\n```python\ntrain = read("FOLDER/x")\n```\n' in text
+    assert "## For other trainers" not in body(card())
 
 
 def test_dataset_info_is_read_off_the_files(tmp_path):
