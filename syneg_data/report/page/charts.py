@@ -66,14 +66,14 @@ def interval(
     bad: bool = False,
 ) -> Markup:
     """One figure on a line: a dot with whiskers, where chance is, and the bounds of a gate."""
-    width, height = 260, 30
+    width, height = 260, 34
     scale = _Scale(*ends, 8, width - 8)
     middle = 12
     parts = [_tag("line", "axis", x1=8, x2=width - 8, y1=middle, y2=middle)]
     for end, anchor in zip(ends, ("start", "end"), strict=True):
         parts.append(_text(scale(end), height - 2, number(end), "tick", anchor))
     if chance is not None:
-        parts.append(_tag("line", "chance", x1=scale(chance), x2=scale(chance), y1=1, y2=height - 9))
+        parts.append(_tag("line", "chance", x1=scale(chance), x2=scale(chance), y1=1, y2=height - 12))
         parts.append(_text(scale(chance), height - 2, f"{number(chance)} chance", "tick", "middle"))
     for bound in bounds:
         parts.append(_tag("line", "threshold", f"gate {number(bound)}", x1=scale(bound), x2=scale(bound), y1=1, y2=23))
@@ -83,6 +83,18 @@ def interval(
         for end in (low, high):
             parts.append(_tag("line", f"whisker {dot}", x1=scale(end), x2=scale(end), y1=middle - 5, y2=middle + 5))
     parts.append(_tag("circle", dot, cx=scale(value), cy=middle, r=5.5))
+    return _svg(width, height, title, parts)
+
+
+def dot(title: str, value: float, ends: tuple[float, float], reference: float | None) -> Markup:
+    """One figure on a line without numbers, for a cell of a table, and what it is compared with."""
+    width, height = 150, 16
+    scale = _Scale(*ends, 7, width - 7)
+    parts = [_tag("line", "axis", x1=7, x2=width - 7, y1=8, y2=8)]
+    if reference is not None:
+        told = f"compared with {number(reference)}"
+        parts.append(_tag("line", "threshold", told, x1=scale(reference), x2=scale(reference), y1=0, y2=height))
+    parts.append(_tag("circle", "dot", cx=scale(value), cy=8, r=5))
     return _svg(width, height, title, parts)
 
 

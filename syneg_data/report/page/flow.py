@@ -13,7 +13,7 @@ WIDTH = 1080
 _COLUMNS = (0.0, 300.0, 590.0, 880.0)
 _NODE = 13.0
 _TALL = 300.0  # of the first column, without gaps
-_GAP = 26.0
+_GAP, _APART = 26.0, 52.0  # below a main node, and between those that rows start from
 _ROW = 17.0  # least height of an exit, so that its label has a line of its own
 _EXITS = 6  # of a column; smaller ones share one
 
@@ -102,7 +102,7 @@ def _few(exits: Sequence[Node], column: int) -> list[Node]:
 
 def _place(column: Sequence[Node], scale: float, *, exits: bool) -> float:
     """Give the nodes of a column their places; the first of a later column is the main one. Returns where it ends."""
-    y = 34.0
+    y = 40.0
     for i, node in enumerate(column):
         node.y = y
         at = y
@@ -110,7 +110,7 @@ def _place(column: Sequence[Node], scale: float, *, exits: bool) -> float:
             node.entered[origin] = node.left[origin] = at
             at += node.amounts.get(origin, 0) * scale
         tall = max(node.total * scale, _ROW if exits and i else 4.0)
-        y += tall + (_GAP if i == 0 or not exits else 7.0)
+        y += tall + (_APART if not exits else _GAP if i == 0 else 7.0)
     return y
 
 
@@ -136,8 +136,8 @@ def _drawn(node: Node, scale: float, *, exit_: bool) -> list[Markup]:
     main = not exit_ or node.css in ("judged", "kept", "used")
     parts = [tag("rect", f"node n-{node.css}", x=x, y=node.y, width=_NODE, height=tall, rx=2)]
     if main:
-        parts.append(text(x, node.y - 19, node.label, "label"))
-        parts.append(text(x, node.y - 5, f"{node.total:,}", "count"))
+        parts.append(text(x, node.y - 25, node.label, "label"))
+        parts.append(text(x, node.y - 7, f"{node.total:,}", "count"))
     else:
         y = node.y + min(max(tall, _ROW), 40) / 2 + 4
         parts.append(text(x + _NODE + 6, y, f"{node.label}  {node.total:,}", "exit"))

@@ -163,10 +163,13 @@
     const svg = drawn("svg", "meter", { viewBox: "0 0 200 18", role: "img", "aria-label": label }, ...parts);
     return make("div", "metered", svg, make("span", "soft", label));
   };
-  const rawOf = (raw) =>
-    Object.entries(raw || {}).map(([name, [score, words]]) =>
-      make("p", "soft small", text("span", "", `${name} said ${score === null ? "nothing" : score}`), words ? text("q", "", words) : null),
-    );
+  const rawOf = (raw) => {
+    const said = Object.entries(raw || {});
+    if (!said.length) return [];
+    const scores = said.map(([name, [score]]) => `${name} ${score === null ? "–" : score}`).join(" · ");
+    const words = said.filter(([, [, why]]) => why).map(([name, [, why]]) => text("p", "note", `${name}: ${why}`));
+    return [text("p", "soft small", `rerankers: ${scores}`), ...words];
+  };
   const passage = (key, entry) => {
     if (!entry) return make("p", "soft", "its text is not in this folder");
     const [words, length] = entry;
@@ -223,12 +226,13 @@
     );
   };
   const positiveCard = (id, query) => {
-    const known = query.positives.find((row) => row.id === id);
+    const known = query.positives.find((row) => row.id === id), found = query.candidates.find((row) => row.id === id);
     const head = make(
       "header", "", chip("f-positive", "positive"), " ",
-      known ? make("span", "soft", `judged ${known.grade}`) : make("span", "soft", "written"), text("code", "id", id),
+      known ? make("span", "soft", `judged ${known.grade}`) : make("span", "soft", "not of the source"),
+      found ? text("span", "soft", `found by ${hits(found)}`) : null, text("code", "id", id),
     );
-    return make("div", "card edge-positive", head, passage(`${query.id} ${id}`, data.texts[id]), ...rawOf(known && known.raw));
+    return make("div", "card edge-positive", head, passage(`${query.id} ${id}`, data.texts[id]), ...(found ? birth(found) : []), ...rawOf(known && known.raw));
   };
   const lostCard = (row) =>
     make(

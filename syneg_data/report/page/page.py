@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -54,7 +55,9 @@ def render_page(
     import jinja2
 
     bounds = bounds or Bounds()
-    report, validation = all_visible(report), report.get("validation", {})
+    # In the order in which report.json has it, so that the page is the same when it is made from the file.
+    report = all_visible(json.loads(json.dumps(report, sort_keys=True)))
+    validation = report.get("validation", {})
     tally = tally_of(tables["candidates"], validation)
     data = browser_data(tables, validation, report["seed"], bounds)
     style, script = _part("page.css"), _part("page.js")

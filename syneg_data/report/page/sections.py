@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syneg_data.report.page.charts import histogram, interval, number, stacked_bar
+from syneg_data.report.page.charts import dot, histogram, interval, number, stacked_bar
 from syneg_data.report.page.tally import FATES, Tally, drafts_by_state, is_failure
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def tiles(report: Mapping[str, Any], queries: int) -> list[Row]:
 def ledger(stages: Mapping[str, Any]) -> list[Row]:
     """A row for each stage, and for each part of one that has rows of another unit."""
     rows = []
-    for stage, entry in stages.items():
+    for stage in sorted(stages, key=[*_STAGES, *stages].index):
+        entry = stages[stage]
         parts = [(_STAGES.get(stage, stage), entry, _WHAT.get(stage, ""))]
         parts += [(f"{_STAGES.get(stage, stage)}: {what}", entry[key], "") for key, what in _PARTS.items() if key in entry]
         for label, part, what in parts:
@@ -304,8 +305,7 @@ def _against(value: float | None, reference: float | None, top: float, what: str
     """A dot for what came, and a dashed line for what it is compared with."""
     if value is None:
         return None
-    bounds = [] if reference is None else [reference]
-    return interval(f"{what}: {_shown(value)}", value, None, None, (0.0, top), bounds=bounds)
+    return dot(f"{what}: {_shown(value)}", value, (0.0, top), reference)
 
 
 def critic(report: Mapping[str, Any]) -> Row | None:
