@@ -59,7 +59,9 @@ def build(queries=30, hostile=True, audit=None):
             relevance = {"too_easy": 0.05, "false_negative": 0.95}.get(way, round(0.3 + 0.05 * i, 2))
             mined.append(Candidate(q, doc_id, hits))
             verdicts.append(
-                Verdict(q, None, doc_id, "mined", hits, relevance, 0.9, (), verdict, "" if verdict == "keep" else reason)
+                Verdict(
+                    q, None, doc_id, "mined", hits, relevance, 0.9, (), verdict, "" if verdict == "keep" else reason
+                )
             )
             scores.append(Scored(q, doc_id, "candidate", "judge", relevance))
         scores.append(Scored(q, f"{q}-p", "positive", "judge", 0.9))
@@ -73,7 +75,7 @@ def build(queries=30, hostile=True, audit=None):
             verdict = "keep" if slot == 0 else "too_easy"
             verdicts.append(
                 Verdict(
-                    q, f"{q}-p", doc_id, "synthetic", hits, 0.5 - 0.45 * slot, 0.9, (), verdict,
+                    q, f"{q}-p", doc_id, "synthetic", hits, (0.5, 0.05)[slot], 0.9, (), verdict,
                     "within_random" if slot else "",
                 )
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Photograph a build's report.html: `python -m tests.report.screenshot BUILD OUT.png [--phone] [--dark] [--from ID]`."""
+"""Photograph a build's report.html: `python -m tests.report.screenshot BUILD OUT.png`; `--help` has the choices."""
 
 import argparse
 from pathlib import Path

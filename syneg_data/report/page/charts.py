@@ -1,6 +1,7 @@
 """Drawings as SVG, by hand: no library, no inline style, so that the page's policy can forbid all but its own."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -114,6 +115,17 @@ def number(value: float) -> str:
     if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def shown(value: Any) -> str:  # noqa: ANN401
+    """A value of the report for people: a dash where there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(value)
+    return str(value)
 
 
 def tag(name: str, css: str, told: str = "", /, **attributes: float | str) -> Markup:

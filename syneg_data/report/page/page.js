@@ -57,7 +57,7 @@
     element.append(whole.slice(from));
     return element;
   };
-  const figure = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
+  const figure = (value) => (value === null || value === undefined ? "-" : value.toFixed(3));
 
   // ---- what can be asked of a query
   const verdictOf = (row) => row.fate || `draft ${row.state}`;
@@ -166,7 +166,7 @@
   const rawOf = (raw) => {
     const said = Object.entries(raw || {});
     if (!said.length) return [];
-    const scores = said.map(([name, [score]]) => `${name} ${score === null ? "–" : score}`).join(" · ");
+    const scores = said.map(([name, [score]]) => `${name} ${score === null ? "-" : score}`).join(" · ");
     const words = said.filter(([, [, why]]) => why).map(([name, [, why]]) => text("p", "note", `${name}: ${why}`));
     return [text("p", "soft small", `rerankers: ${scores}`), ...words];
   };

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 from markupsafe import Markup
 
-from syneg_data.report.page import sections
+from syneg_data.report.page import audit, gate, sections
 from syneg_data.report.page.browser import Bounds, browser_data
 from syneg_data.report.page.escaping import all_visible, embedded_json, visible
 from syneg_data.report.page.flow import funnel
@@ -85,12 +85,12 @@ def render_page(
         tiles=sections.tiles(report, tables["queries"].num_rows),
         flow=funnel(tally, drafts_by_state(report["stages"])),
         ledger=sections.ledger(report["stages"]),
-        panels=sections.score_panels(tally),
-        threshold_note=sections.threshold_note(tally, validation),
+        panels=gate.score_panels(tally),
+        threshold_note=gate.threshold_note(tally, validation),
         fates={fate: name for fate, name in FATES.items() if any(fate in found for found in tally.scores.values())},
-        rerankers=sections.rerankers(validation),
-        joint_note=sections.joint_note(validation),
-        audit=sections.audit(report),
+        rerankers=gate.rerankers(validation),
+        joint_note=gate.joint_note(validation),
+        audit=audit.audit(report),
         generation=sections.generation(report, tables["generations"]),
         attributes=sections.attributes(report.get("attributes", [])),
         critic=sections.critic(report),

@@ -1,11 +1,11 @@
-"""The sections of the page, from report.json and the counts: figures ready to be shown, drawings included."""
+"""The sections on rows, texts and examples, from report.json: figures ready to be shown, drawings included."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syneg_data.report.page.charts import dot, histogram, interval, number, stacked_bar
-from syneg_data.report.page.tally import FATES, Tally, drafts_by_state, is_failure
+from syneg_data.report.page.charts import dot, interval, shown, stacked_bar
+from syneg_data.report.page.tally import drafts_by_state, is_failure
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,24 +21,6 @@ _STAGES = {
     "mix": "Mix",
 }
 _PARTS = {"pairs": "pairs", "relevance": "their relevance"}
-_WHAT = {
-    "load": "query and positive, read from the source",
-    "mine": "what the miners found; a guard refuses the query's own positives",
-    "generate": "texts that the model was asked for; some replies are none, some are refused",
-    "restyle": "positives that the model was asked to write again",
-    "validate": "every candidate before the gate",
-    "mix": "what the gate kept, dealt to examples",
-}
-_GROUPS = {
-    "source shortcut": "Can written negatives be told from mined ones?",
-    "query-blind shortcut": "Can positives be told from negatives without the query?",
-    "hardness": "How hard are the negatives?",
-    "texts": "What are the texts like?",
-    "contamination": "Is anything here that evaluation will ask?",
-    "secrets": "Secrets and personal data",
-    "attributes": "Asked for, and what came",
-}
-_LENGTHS = {"synthetic": "used", "mined": "mined", "positive": "positive"}
 
 
 def tiles(report: Mapping[str, Any], queries: int) -> list[Row]:
@@ -59,13 +41,9 @@ def tiles(report: Mapping[str, Any], queries: int) -> list[Row]:
     if review := report.get("review"):
         rate = review["kept"]["rate"]
         more = f"{review['kept']['relevant']} of {review['kept']['judged']} judged again"
-        found.append(
-            {"figure": "–" if rate is None else f"{rate:.1%}", "what": "false negatives left", "more": more}
-        )
+        found.append({"figure": "-" if rate is None else f"{rate:.1%}", "what": "false negatives left", "more": more})
     if tokens := report.get("tokens"):
-        found.append(
-            {"figure": f"{tokens['out']:,}", "what": "tokens written", "more": f"{tokens['in']:,} read"}
-        )
+        found.append({"figure": f"{tokens['out']:,}", "what": "tokens written", "more": f"{tokens['in']:,} read"})
     for measure in (report.get("audit") or {}).get("measures", []):
         if measure["name"] == "query_blind_auc" and measure["value"] is not None:
             found.append(
@@ -79,16 +57,15 @@ def ledger(stages: Mapping[str, Any]) -> list[Row]:
     rows = []
     for stage in sorted(stages, key=[*_STAGES, *stages].index):
         entry = stages[stage]
-        parts = [(_STAGES.get(stage, stage), entry, _WHAT.get(stage, ""))]
-        parts += [(f"{_STAGES.get(stage, stage)}: {what}", entry[key], "") for key, what in _PARTS.items() if key in entry]
-        for label, part, what in parts:
+        parts = [(_STAGES.get(stage, stage), entry)]
+        parts += [(f"{_STAGES.get(stage, stage)}: {what}", entry[key]) for key, what in _PARTS.items() if key in entry]
+        for label, part in parts:
             drawn = [("b-kept", "kept", part["kept"])]
             drawn += [("b-rejected", f"rejected, {reason}", n) for reason, n in part["rejected"].items()]
             drawn += [("b-failed", f"failed, {reason}", n) for reason, n in part["failed"].items()]
             rows.append(
                 {
                     "label": label,
-                    "what": what,
                     "unit": part["unit"],
                     "in": part["in"],
                     "kept": part["kept"],
@@ -98,150 +75,6 @@ def ledger(stages: Mapping[str, Any]) -> list[Row]:
                 }
             )
     return rows
-
-
-def score_panels(tally: Tally) -> list[Row]:
-    """Histograms of relevance: of the positives that count, then of each source by what became of its candidates."""
-    lines, band = tally.levels, tally.band()
-    panels = []
-    if sum(tally.positives):
-        drawn = histogram(
-            f"Relevance of {sum(tally.positives)} known positives", tally.edges, {"positive": tally.positives},
-            {"positive": "known positives"}, lines=lines, band=band, axis="relevance",
-        )  # fmt: skip
-        stacks = {"positive": tally.positives}
-        panels.append(_panel("known positives", sum(tally.positives), drawn, tally.edges, stacks, {"positive": "all"}))
-    for source, fates in tally.scores.items():
-        stacks = {fate: fates[fate] for fate in FATES if fate in fates}
-        total = sum(map(sum, stacks.values()))
-        drawn = histogram(
-            f"Relevance of {total} candidates of {source}", tally.edges, stacks, FATES, lines=lines, band=band,
-            axis="relevance",
-        )  # fmt: skip
-        panels.append(_panel(source, total, drawn, tally.edges, stacks, FATES))
-    return panels
-
-
-def _panel(
-    label: str, total: int, drawn: Any, edges: Sequence[float], stacks: Mapping[str, Sequence[int]],  # noqa: ANN401
-    labels: Mapping[str, str],
-) -> Row:  # fmt: skip
-    head = [labels[key] for key in stacks]
-    rows = [
-        [f"{number(edges[i])} to {number(edges[i + 1])}", *(counts[i] for counts in stacks.values())]
-        for i in range(len(edges) - 1)
-        if any(counts[i] for counts in stacks.values())
-    ]
-    return {"label": label, "total": total, "chart": drawn, "head": head, "rows": rows}
-
-
-def threshold_note(tally: Tally, validation: Mapping[str, Any]) -> str:
-    """What the dashed line is, in words."""
-    if not tally.levels:
-        return ""
-    rules = sorted({bar["rule"] for bar in _bars(validation)})
-    places = " and ".join(number(level) for level in tally.levels)
-    if (band := tally.band()) is None:
-        return f"The dashed line, at {places}, is the threshold ({', '.join(rules)}): what lies above is a false negative."
-    return (
-        f"The dashed line, at {places}, is the threshold of an average query ({', '.join(rules)}): what lies above is a "
-        "false negative. It moves with what the gate says of the query's own positive; the shaded band, from "
-        f"{number(band[0])} to {number(band[1])}, holds the thresholds of nine queries of ten."
-    )
-
-
-def _bars(validation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    if joint := validation.get("joint"):
-        return [joint]
-    return [row["bar"] for row in validation.get("rerankers", [])]
-
-
-def rerankers(validation: Mapping[str, Any]) -> list[Row]:
-    """Who judged, and how well each tells known positives from other documents."""
-    rows = []
-    for row in validation.get("rerankers", []):
-        charts = {
-            what: interval(f"{row['name']}: AUC {row[key]}", row[key], None, None, (0.0, 1.0), chance=0.5)
-            if row[key] is not None
-            else None
-            for what, key in (("random", "auc_random"), ("mined", "auc_mined"))
-        }
-        fitted = ", ".join(f"{name} {_shown(value)}" for name, value in row["bar"].items() if name != "rule")
-        rows.append({**row, "charts": charts, "fitted": f"{row['bar']['rule']}: {fitted}"})
-    return rows
-
-
-def joint_note(validation: Mapping[str, Any]) -> str:
-    """The curve over all rerankers, in words."""
-    if not (joint := validation.get("joint")):
-        return ""
-    fitted = ", ".join(f"{name} {_shown(value)}" for name, value in joint.items() if name != "rule")
-    return f"One logistic curve over all their scores decides: {fitted}."
-
-
-def audit(report: Mapping[str, Any]) -> Row | None:
-    """Measures by group with their drawings, gates, and histograms; None where the build has no audit."""
-    found = report.get("audit")
-    if not found:
-        return None
-    bounds: dict[str, list[float]] = {}
-    broken = set()
-    for gate in found.get("gates", []):
-        ends = [gate[end] for end in ("min", "max") if gate.get(end) is not None]
-        bounds.setdefault(gate["measure"], []).extend(ends)
-        if not gate["holds"]:
-            broken.add(gate["measure"])
-    groups: dict[str, list[Row]] = {}
-    for measure in found.get("measures", []):
-        drawn = _measure_chart(measure, bounds.get(measure["name"], ()), measure["name"] in broken)
-        groups.setdefault(measure["group"], []).append({**measure, "shown": _shown(measure["value"]), "chart": drawn})
-    details = found.get("details", {})
-    panels = [
-        *_detail_panels(details.get("lengths", {}), "Length", "words"),
-        *_detail_panels(details.get("hardness", {}), "Hardness", "relevance over that of the positive"),
-    ]
-    return {
-        "groups": [{"title": _GROUPS.get(name, name), "rows": rows} for name, rows in groups.items()],
-        "gates": [_gate(gate) for gate in found.get("gates", [])],
-        "on_fail": found.get("on_fail", "warn"),
-        "panels": panels,
-    }
-
-
-def _gate(gate: Mapping[str, Any]) -> Row:
-    bounds = [
-        f"{word} {_shown(gate[end])}" for end, word in (("min", "at least"), ("max", "at most")) if gate.get(end) is not None
-    ]
-    return {**gate, "bounds": " and ".join(bounds), "shown": _shown(gate["value"])}
-
-
-def _measure_chart(measure: Mapping[str, Any], bounds: Sequence[float], bad: bool) -> Any:  # noqa: ANN401
-    """A dot with whiskers for what is a share or an AUC; a plain count has no drawing."""
-    value, low, high = measure["value"], measure["low"], measure["high"]
-    is_auc = "auc" in measure["name"].lower()
-    if value is None or (low is None and not is_auc and not bounds):
-        return None
-    highest = max(value, high or value, *bounds, 1.0)
-    lowest = min(value, low if low is not None else value, *bounds, 0.0)
-    ends = (lowest, highest)
-    title = f"{measure['name']}: {_shown(value)}"
-    if low is not None and high is not None:
-        title += f", 95 % interval {_shown(low)} to {_shown(high)}"
-    return interval(title, value, low, high, ends, chance=0.5 if is_auc else None, bounds=bounds, bad=bad)
-
-
-def _detail_panels(found: Mapping[str, Any], title: str, axis: str) -> list[Row]:
-    panels = []
-    for source, entry in sorted(found.items()):
-        edges, counts = entry["edges"], entry["counts"]
-        if len(edges) < 2 or len(edges) != len(counts) + 1:
-            continue
-        key = source.partition(":")[0]
-        key = key if key in ("mined", "synthetic", "positive") else "other"
-        label = f"{title}, {source}"
-        drawn = histogram(label, edges, {key: counts}, {key: source}, axis=axis)
-        panels.append(_panel(label, sum(counts), drawn, edges, {key: counts}, {key: "texts"}))
-    return panels
 
 
 def generation(report: Mapping[str, Any], generations: "pa.Table") -> Row | None:
@@ -277,7 +110,11 @@ def generation(report: Mapping[str, Any], generations: "pa.Table") -> Row | None
         "attempts": generations.num_rows,
         "retries": retries,
         "states": [
-            {"state": state, "count": count, "bar": stacked_bar(f"{state}: {count}", [(css, state, count)], generations.num_rows)}
+            {
+                "state": state,
+                "count": count,
+                "bar": stacked_bar(f"{state}: {count}", [(css, state, count)], generations.num_rows),
+            }
             for css, state, count in rows
         ],
         "drafts_lost": sum(drafts_by_state(report["stages"]).values()),
@@ -293,7 +130,9 @@ def attributes(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         {
             **row,
             "label": f"{row['axis']}: {row['value']}" if row["value"] else "all drafts",
-            "passed": stacked_bar(f"{row['kept']} of {row['drafts']}", [("b-kept", "passed", row["kept"])], row["drafts"]),
+            "passed": stacked_bar(
+                f"{row['kept']} of {row['drafts']}", [("b-kept", "passed", row["kept"])], row["drafts"]
+            ),
             "ratio": _against(row["length_ratio"], 1.0, widest, "length over the positive's"),
             "grade": _against(row["reading_grade"], row["positive_reading_grade"], highest, "reading grade"),
         }
@@ -305,7 +144,7 @@ def _against(value: float | None, reference: float | None, top: float, what: str
     """A dot for what came, and a dashed line for what it is compared with."""
     if value is None:
         return None
-    return dot(f"{what}: {_shown(value)}", value, (0.0, top), reference)
+    return dot(f"{what}: {shown(value)}", value, (0.0, top), reference)
 
 
 def critic(report: Mapping[str, Any]) -> Row | None:
@@ -314,7 +153,11 @@ def critic(report: Mapping[str, Any]) -> Row | None:
     if not exam:
         return None
     rows = [
-        {"kind": kind.replace("_", " "), **row, "bar": stacked_bar(kind, [("b-kept", "right", row["right"])], row["cases"])}
+        {
+            "kind": kind.replace("_", " "),
+            **row,
+            "bar": stacked_bar(kind, [("b-kept", "right", row["right"])], row["cases"]),
+        }
         for kind, row in exam["by_kind"].items()
     ]
     bad = not exam["passed"]
@@ -334,9 +177,11 @@ def mixing(report: Mapping[str, Any]) -> Row:
         {
             **row,
             "bar": stacked_bar(
-                f"{row['source']}: {row['count']}", [(f"b-{row['source'].partition(':')[0]}", row["source"], row["count"])], total
+                f"{row['source']}: {row['count']}",
+                [(f"b-{row['source'].partition(':')[0]}", row["source"], row["count"])],
+                total,
             ),
-            "share": f"{row['count'] / total:.0%}" if total else "–",
+            "share": f"{row['count'] / total:.0%}" if total else "-",
         }
         for row in origins
     ]
@@ -344,22 +189,20 @@ def mixing(report: Mapping[str, Any]) -> Row:
     counted = sorted(per_example.items(), key=lambda item: int(item[0]))
     most = max(per_example.values(), default=0)
     known = {"sources", "negatives_per_example"}
-    facts = {key.replace("_", " "): _shown(value) for key, value in found.items() if key not in known and not isinstance(value, dict | list)}
+    facts = {
+        key.replace("_", " "): shown(value)
+        for key, value in found.items()
+        if key not in known and not isinstance(value, dict | list)
+    }
     return {
         "origins": shares,
         "per_example": [
-            {"negatives": n, "examples": count, "bar": stacked_bar(f"{n}: {count}", [("b-kept", "examples", count)], most)}
+            {
+                "negatives": n,
+                "examples": count,
+                "bar": stacked_bar(f"{n}: {count}", [("b-kept", "examples", count)], most),
+            }
             for n, count in counted
         ],
         "facts": facts,
     }
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return number(value)
-    return str(value)

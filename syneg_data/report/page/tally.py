@@ -25,7 +25,17 @@ FATES = {
 }
 BINS = 20
 _SOURCES = 8  # histograms; smaller sources share one
-_COLUMNS = ("query_id", "origin", "sources", "relevance", "positive_relevance", "stage", "verdict", "reason", "selected")
+_COLUMNS = (
+    "query_id",
+    "origin",
+    "sources",
+    "relevance",
+    "positive_relevance",
+    "stage",
+    "verdict",
+    "reason",
+    "selected",
+)
 _ROWS = 10_000  # of a batch, so that a large build is never in memory as Python objects
 
 Threshold = Callable[[float | None], float | None]
@@ -107,7 +117,7 @@ def threshold_of(validation: Mapping[str, Any]) -> Threshold:
 
     It answers None where the report does not tell: several rerankers with curves of their own each have a threshold.
     """
-    bars = _deciding(validation)
+    bars = deciding(validation)
     first = bars[0] if bars else {}
     if len({tuple(sorted(bar.items())) for bar in bars}) != 1:
         return lambda _: None
@@ -132,7 +142,7 @@ def is_failure(state: str) -> bool:
     return state in FAILED
 
 
-def _deciding(validation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def deciding(validation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The fitted rules that decide: that of the joint curve, or those of all rerankers."""
     if joint := validation.get("joint"):
         return [joint]
@@ -140,7 +150,7 @@ def _deciding(validation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _levels(validation: Mapping[str, Any], thresholds: Sequence[float]) -> list[float]:
-    levels = {bar["maximum"] for bar in _deciding(validation) if math.isfinite(bar.get("maximum", math.nan))}
+    levels = {bar["maximum"] for bar in deciding(validation) if math.isfinite(bar.get("maximum", math.nan))}
     if not levels and thresholds:
         levels = {thresholds[len(thresholds) // 2]}
     return sorted(levels)
@@ -153,7 +163,7 @@ def _edges(candidates: "pa.Table") -> list[float]:
     ends = [pc.min_max(candidates[name]).as_py() for name in ("relevance", "positive_relevance")]
     low = min((end["min"] for end in ends if end["min"] is not None), default=0.0)
     high = max((end["max"] for end in ends if end["max"] is not None), default=1.0)
-    if 0 <= low and high <= 1:
+    if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     width = (high - low or 1.0) / BINS
     return [low + width * i for i in range(BINS)] + [low + width * BINS]
