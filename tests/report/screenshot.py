@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.report.chromium import chromium
 
-DESKTOP, PHONE = {"width": 1200, "height": 1600}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1200, "height": 1900}, {"width": 390, "height": 844}
 
 
 def photograph(
@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("--phone", action="store_true", help="390 pixels wide")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--whole", action="store_true", help="the whole page, not its first screen")
-    parser.add_argument("--from", dest="anchor", default="", help="a section, as the address has it: #scores")
+    parser.add_argument(
+        "--from", dest="anchor", default="", help="a section or a query, as the address has it: #scores, #query=682"
+    )
     options = parser.parse_args()
     photograph(
         options.build / "report.html", options.out, phone=options.phone, dark=options.dark, whole=options.whole,

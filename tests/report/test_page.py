@@ -162,9 +162,10 @@ def test_the_audit_is_drawn_where_there_is_one(page):
     for expected in [
         "violated query_blind_auc: 0.81, asked for at most 0.75",
         "holds near_duplicates: 4, asked for at most 10",
-        "Length alone tells written from mined negatives in seven cases of ten. 0.71 0.65 to 0.77 n = 90",
-        "near_duplicates Four texts are nearly another's. 4 n = 60",
-        "contamination The recipe names no evaluation split. - n = 0",
+        "source_length_auc 0.71 0.65 to 0.77 · n = 90",
+        "Length alone tells written from mined negatives in seven cases of ten.",
+        "near_duplicates 4 n = 60",
+        "contamination - n = 0 The recipe names no evaluation split.",
     ]:
         assert expected in elements.text
     drawn = [attributes.get("aria-label") for tag, attributes in elements.found if tag == "svg"]

@@ -1,5 +1,6 @@
 """The section on the audit: each measure with its interval and a sentence, the gates, and histograms."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ _GROUPS = {
     "secrets": "Secrets and personal data",
     "attributes": "Asked for, and what came",
 }
+_SHORTCUTS = ("source shortcut", "query-blind shortcut")
 
 
 def audit(report: Mapping[str, Any]) -> Row | None:
@@ -32,16 +34,23 @@ def audit(report: Mapping[str, Any]) -> Row | None:
         if not gate["holds"]:
             broken.add(gate["measure"])
     groups: dict[str, list[Row]] = {}
-    for measure in found.get("measures", []):
-        drawn = _measure_chart(measure, bounds.get(measure["name"], ()), measure["name"] in broken)
-        groups.setdefault(measure["group"], []).append({**measure, "shown": shown(measure["value"]), "chart": drawn})
+    measures = found.get("measures", [])
+    for measure in measures:
+        name = measure["name"]
+        drawn = _measure_chart(measure, bounds.get(name, ()), name in broken, _reach(measures, _stem(name)))
+        between = None if measure["low"] is None else f"{shown(measure['low'])} to {shown(measure['high'])}"
+        row = {**measure, "shown": shown(measure["value"]), "between": between, "chart": drawn}
+        groups.setdefault(measure["group"], []).append(row)
     details = found.get("details", {})
     panels = [
         *_detail_panels(details.get("lengths", {}), "Length", "words"),
         *_detail_panels(details.get("hardness", {}), "Hardness", "relevance over that of the positive"),
     ]
+    order = sorted(groups, key=[*_GROUPS, *groups].index)
+    parts = [{"title": _GROUPS.get(name, name), "rows": groups[name]} for name in order]
+    shortcuts = sum(name in _SHORTCUTS for name in order)
     return {
-        "groups": [{"title": _GROUPS.get(name, name), "rows": rows} for name, rows in groups.items()],
+        "groups": {"before": parts[:shortcuts], "after": parts[shortcuts:]},
         "gates": [_gate(gate) for gate in found.get("gates", [])],
         "on_fail": found.get("on_fail", "warn"),
         "panels": panels,
@@ -57,19 +66,36 @@ def _gate(gate: Mapping[str, Any]) -> Row:
     return {**gate, "bounds": " and ".join(bounds), "shown": shown(gate["value"])}
 
 
-def _measure_chart(measure: Mapping[str, Any], bounds: Sequence[float], bad: bool) -> Any:  # noqa: ANN401
-    """A dot with whiskers for what is a share or an AUC; a plain count has no drawing."""
+def _measure_chart(measure: Mapping[str, Any], bounds: Sequence[float], bad: bool, reach: float) -> Any:  # noqa: ANN401
+    """A dot with whiskers for what is a share or an AUC; a plain count has no drawing.
+
+    Args:
+        measure: one of the report.
+        bounds: of its gate.
+        bad: whether that is violated.
+        reach: the highest end of what the drawing is compared with, so that all have one scale.
+    """
     value, low, high = measure["value"], measure["low"], measure["high"]
     is_auc = "auc" in measure["name"].lower()
     if value is None or (low is None and not is_auc and not bounds):
         return None
-    highest = max(value, high or value, *bounds, 1.0)
+    highest = max(value, reach, *bounds, 1.0)
     lowest = min(value, low if low is not None else value, *bounds, 0.0)
     ends = (lowest, highest)
     title = f"{measure['name']}: {shown(value)}"
     if low is not None and high is not None:
         title += f", 95 % interval {shown(low)} to {shown(high)}"
     return interval(title, value, low, high, ends, chance=0.5 if is_auc else None, bounds=bounds, bad=bad)
+
+
+def _stem(name: str) -> str:
+    """What a measure is of, without the source that it is of."""
+    return re.sub("_(synthetic|mined|positive)$", "", name)
+
+
+def _reach(measures: Sequence[Mapping[str, Any]], stem: str) -> float:
+    ends = (m["high"] if m["high"] is not None else m["value"] for m in measures if _stem(m["name"]) == stem)
+    return max((end for end in ends if end is not None), default=0.0)
 
 
 def _detail_panels(found: Mapping[str, Any], title: str, axis: str) -> list[Row]:

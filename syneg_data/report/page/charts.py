@@ -67,9 +67,9 @@ def interval(
     bad: bool = False,
 ) -> Markup:
     """One figure on a line: a dot with whiskers, where chance is, and the bounds of a gate."""
-    width, height = 260, 34
+    width, height = 420, 36
     scale = _Scale(*ends, 8, width - 8)
-    middle = 12
+    middle = 13
     parts = [_tag("line", "axis", x1=8, x2=width - 8, y1=middle, y2=middle)]
     for end, anchor in zip(ends, ("start", "end"), strict=True):
         parts.append(_text(scale(end), height - 2, number(end), "tick", anchor))

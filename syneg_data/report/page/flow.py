@@ -102,7 +102,7 @@ def _few(exits: Sequence[Node], column: int) -> list[Node]:
 
 def _place(column: Sequence[Node], scale: float, *, exits: bool) -> float:
     """Give the nodes of a column their places; the first of a later column is the main one. Returns where it ends."""
-    y = 40.0
+    y = end = 40.0
     for i, node in enumerate(column):
         node.y = y
         at = y
@@ -110,8 +110,9 @@ def _place(column: Sequence[Node], scale: float, *, exits: bool) -> float:
             node.entered[origin] = node.left[origin] = at
             at += node.amounts.get(origin, 0) * scale
         tall = max(node.total * scale, _ROW if exits and i else 4.0)
-        y += tall + (_APART if not exits else _GAP if i == 0 else 7.0)
-    return y
+        end = y + tall
+        y = end + (_APART if not exits else _GAP if i == 0 else 7.0)
+    return end
 
 
 def _ribbon(source: Node, target: Node, origin: str, scale: float) -> Markup:
