@@ -43,6 +43,8 @@ from syneg_data.publishing.release import read_lock
 from syneg_data.recipe import RecipeFile, load_recipe
 from syneg_data.records import Candidate, Generation
 from syneg_data.report import ledger, shortage
+from syneg_data.report.page import CONFIGS as PAGE_CONFIGS
+from syneg_data.report.page import render_page
 from syneg_data.spec import fingerprint
 from syneg_data.stages import generate, load, mine
 from syneg_data.workspace import Workspace
@@ -284,6 +286,8 @@ def _write_folder(
         fingerprint=name,
     )
     write_text(folder / "README.md", card)
+    shown = {config: tables[config][split] for config in PAGE_CONFIGS}
+    write_text(folder / "report.html", render_page(report=report, lock=lock, tables=shown))
     write_manifest(folder, name, inputs, rows)
     swap_directory(folder, out, line.workspace.root / "replaced")
 

@@ -179,6 +179,7 @@ def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None
     console.print(f"time: {seconds}", markup=False)
     if folder is not None:
         console.print(f"{report['examples']} examples in {folder}", markup=False)
+        console.print(f"look at them: {folder}/report.html", markup=False)
 
 
 def _mixed(mixing: dict[str, Any]) -> str:
