@@ -222,6 +222,19 @@ def test_a_build_without_rows_in_some_tables_has_a_page():
     assert [query["candidates"] for query in data["queries"]] == [[], []]
 
 
+def test_rows_may_come_as_a_stream():
+    class Stream:
+        def __init__(self, rows):
+            self._rows = rows
+
+        def table(self):
+            return self._rows
+
+    made = build(queries=2)
+    streams = {config: Stream(rows) for config, rows in made["tables"].items()}
+    assert render_page(**{**made, "tables": streams}) == render_page(**made)
+
+
 # ---- what it holds at most
 
 

@@ -37,11 +37,18 @@ class Folder(Protocol):
         """The content of a JSON file."""
 
 
+class Streamed(Protocol):
+    """Rows that are not in memory yet."""
+
+    def table(self) -> "pa.Table":
+        """All of them."""
+
+
 def render_page(
     *,
     report: Mapping[str, Any],
     lock: Mapping[str, Any],
-    tables: Mapping[str, "pa.Table"],
+    tables: "Mapping[str, pa.Table | Streamed]",
     bounds: Bounds | None = None,
 ) -> str:
     """report.html of a build folder; no time, no path and no address is in it.
@@ -49,17 +56,19 @@ def render_page(
     Args:
         report: what report.json holds.
         lock: what recipe.lock.yaml holds: fingerprint, tool, inputs, recipe.
-        tables: CONFIGS -> rows of the split that is trained on.
+        tables: CONFIGS -> rows of the split that is trained on; streams of rows do too.
         bounds: how much of the build the examples may take; left out: enough for a page below 10 MB.
     """
     import jinja2
+    import pyarrow as pa
 
+    whole = {name: rows if isinstance(rows, pa.Table) else rows.table() for name, rows in tables.items()}
     bounds = bounds or Bounds()
     # In the order in which report.json has it, so that the page is the same when it is made from the file.
     report = all_visible(json.loads(json.dumps(report, sort_keys=True)))
     validation = report.get("validation", {})
-    tally = tally_of(tables["candidates"], validation)
-    data = browser_data(tables, validation, report["seed"], bounds)
+    tally = tally_of(whole["candidates"], validation)
+    data = browser_data(whole, validation, report["seed"], bounds)
     style, script = _part("page.css"), _part("page.js")
     recipe = all_visible(lock["recipe"])
     publishing = recipe.get("publishing", {})
@@ -82,7 +91,7 @@ def render_page(
         lock=lock,
         models={role: entry for role, entry in lock["inputs"].items() if "model" in entry},
         source=lock["inputs"].get("source", {}),
-        tiles=sections.tiles(report, tables["queries"].num_rows),
+        tiles=sections.tiles(report, whole["queries"].num_rows),
         flow=funnel(tally, drafts_by_state(report["stages"])),
         ledger=sections.ledger(report["stages"]),
         panels=gate.score_panels(tally),
@@ -91,7 +100,7 @@ def render_page(
         rerankers=gate.rerankers(validation),
         joint_note=gate.joint_note(validation),
         audit=audit.audit(report),
-        generation=sections.generation(report, tables["generations"]),
+        generation=sections.generation(report, whole["generations"]),
         attributes=sections.attributes(report.get("attributes", [])),
         critic=sections.critic(report),
         mixing=sections.mixing(report),
