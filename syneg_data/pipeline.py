@@ -31,7 +31,6 @@ from syneg_data.export.configs import (
 from syneg_data.export.finished import Finished, positive_scores
 from syneg_data.export.formats import write_exports
 from syneg_data.export.parquet import rows_by_config, write_configs
-from syneg_data.export.streams import whole
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
@@ -287,7 +286,7 @@ def _write_folder(
         fingerprint=name,
     )
     write_text(folder / "README.md", card)
-    shown = {config: whole(tables[config][split]) for config in PAGE_CONFIGS}
+    shown = {config: tables[config][split] for config in PAGE_CONFIGS}
     write_text(folder / "report.html", render_page(report=report, lock=lock, tables=shown))
     write_manifest(folder, name, inputs, rows)
     swap_directory(folder, out, line.workspace.root / "replaced")

@@ -107,8 +107,3 @@ def stream(columns: Mapping[str, "pa.DataType"], rows: Callable[[], Iterable[tup
     import pyarrow as pa
 
     return Stream(pa.schema([pa.field(name, kind) for name, kind in columns.items()]), rows)
-
-
-def whole(table: "pa.Table | Stream") -> "pa.Table":
-    """A table, all of it in memory."""
-    return table.table() if isinstance(table, Stream) else table
