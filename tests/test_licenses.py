@@ -151,8 +151,8 @@ def test_the_way_to_a_licence():
     found = reasoning("cc-by-4.0", "apache-2.0", SCORERS, "cc-by-4.0")
     assert found.because == (
         "Corpus, queries and judgements are under cc-by-4.0, which asks for attribution.",
-        "The recipe names apache-2.0 as the terms of what the generator writes: a licence of the weights, which sets no "
-        "condition on what they write.",
+        "The recipe names apache-2.0 as the terms of what the generator writes: a licence of the weights, which sets "
+        "no condition on what they write.",
         "Miners and rerankers gave ranks and scores, none of the texts to train on, and their weights are not part of "
         "this set; their licences bind whoever runs or passes on the models.",
         "No licence is stated for dense: find it out before you run the build again.",

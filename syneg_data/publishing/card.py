@@ -165,10 +165,7 @@ def dataset_info(folder: Path, rows: Mapping[str, Mapping[str, int]]) -> list[di
     infos = DatasetInfosDict()
     for config, splits in rows.items():
         paths = sorted((folder / config).glob("*.parquet"))
-        sizes = {
-            split: sum(pq.read_table(path).nbytes for path in (folder / config).glob(f"{split}-*.parquet"))
-            for split in splits
-        }
+        sizes = {split: sum(map(_bytes_in_memory, (folder / config).glob(f"{split}-*.parquet"))) for split in splits}
         infos[config] = DatasetInfo(
             config_name=config,
             features=Features.from_arrow_schema(pq.read_schema(paths[0])),
@@ -182,3 +179,11 @@ def dataset_info(folder: Path, rows: Mapping[str, Mapping[str, int]]) -> list[di
     infos.to_dataset_card_data(card)
     found: list[dict[str, Any]] = yaml.safe_load(card.to_yaml())["dataset_info"]
     return found
+
+
+def _bytes_in_memory(path: Path) -> int:
+    """What the rows of a file take as Arrow arrays, without having all of them there at once."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return sum(batch.nbytes for batch in file.iter_batches())

@@ -7,6 +7,7 @@ from syneg_data.publishing.markdown import code, count, inline, interval, number
 from syneg_data.publishing.models import Credit
 from syneg_data.publishing.words import CONFIGS, REASONS
 
+_SHORT = "too_few_"
 _LINE = ("load", "mine", "generate", "restyle", "validate", "mix")
 
 
@@ -28,7 +29,13 @@ def funnel(stages: Mapping[str, Any]) -> list[dict[str, str]]:
 def reasons(stages: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The reasons that occur, each with what it means; those that need no word are left out."""
     found = {reason for _, part in _parts(stages) for kind in ("rejected", "failed") for reason in part[kind]}
-    return [(code(reason), meaning) for reason, meaning in REASONS.items() if reason in found]
+    known = [(code(reason), meaning) for reason, meaning in REASONS.items() if reason in found]
+    short = sorted(reason for reason in found if reason.startswith(_SHORT))
+    return [*known, *((code(name), f"pairs without enough {_words(name.removeprefix(_SHORT))}") for name in short)]
+
+
+def _words(source: str) -> str:
+    return inline({"synthetic": "written negatives", "mined": "mined negatives"}.get(source, f"negatives: {source}"))
 
 
 def _parts(stages: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -70,15 +77,24 @@ def mixing(facts: Mapping[str, Any]) -> list[str]:
     said = [f"Mixed as {code(facts['kind'])}."]
     sizes = {int(n): examples for n, examples in facts.get("negatives_per_example", {}).items()}
     if len(sizes) > 1:
-        parts = (f"{count(n)} negatives in {count(examples)} examples" for n, examples in sorted(sizes.items()))
+        parts = (f"{_some(n, 'negative')} in {_some(examples, 'example')}" for n, examples in sorted(sizes.items()))
         said.append(f"Not all examples have equally many: {', '.join(parts)}.")
     if (ratio := facts.get("synthetic_per_mined")) is not None:
-        said.append(f"For every mined negative there are {number(ratio, 2)} written ones.")
+        said.append(f"Written to mined negatives: {number(ratio, 2)} to 1.")
+    if facts.get("documents"):
+        said.append(
+            f"They are {_some(facts['documents'], 'document')}; the one used most is a negative of "
+            f"{_some(facts['most_often'], 'example')}."
+        )
     if facts.get("backfilled"):
-        said.append(f"{count(facts['backfilled'])} negatives stand in for a source that had too few.")
+        said.append(f"Taken in place of a source that had too few: {count(facts['backfilled'])}.")
     if facts.get("capped"):
-        said.append(f"{count(facts['capped'])} times a document was passed over because it is a negative often enough.")
+        said.append(f"Passed over because they are negatives often enough already: {count(facts['capped'])}.")
     return said
+
+
+def _some(n: int, noun: str) -> str:
+    return f"{count(n)} {noun}{'' if n == 1 else 's'}"
 
 
 def gate(validation: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,8 +32,7 @@ REASONS = {
     "too_easy": "no more relevant than a random document",
     "less_relevant": "less relevant than the original",
     "not_selected": "kept by the gate, not needed by mixing",
-    "too_few_synthetic": "pairs without enough written negatives",
-    "too_few_mined": "pairs without enough mined negatives",
+    "capped": "kept by the gate, but a negative of other queries often enough already",
     "score_not_finite": "a reranker gave no usable score",
     "failed": "no reply, or no score",
 }

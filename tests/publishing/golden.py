@@ -46,7 +46,7 @@ REPORT = {
     ],
     "mixing": {
         "kind": "hybrid", "negatives_per_example": {"3": 1041}, "sources": {}, "backfilled": 41,
-        "synthetic_per_mined": 0.471, "capped": 12,
+        "synthetic_per_mined": 0.471, "documents": 3001, "most_often": 4, "capped": 12,
     },
     "validation": {
         "agree": "any",
@@ -123,7 +123,7 @@ REPORT = {
         {
             "kind": "tevatron", "path": "exports/tevatron", "files": ["exports/tevatron/train.jsonl"], "rows": 1041,
             "what": "query, positive and negative passages with ids, as Tevatron trains on them",
-            "load": 'from datasets import load_dataset\n\nload_dataset("json", data_files="exports/tevatron/*.jsonl")',
+            "load": 'from datasets import load_dataset\n\nload_dataset("json", data_files="FOLDER/exports/tevatron/*")',
         },
     ],
 }  # fmt: skip

@@ -155,7 +155,7 @@ def test_a_ragged_set_says_so():
     assert 'examples = load_dataset("FOLDER", "ragged", split="train")' in text
     assert "| `ragged` | 1,041 | `query`, `positive`, `negatives` (a list): a row per example |" in text
     assert "a relevant document and up to 3 hard" in text
-    assert "Not all examples have equally many: 1 negatives in 41 examples, 3 negatives in 1,000 examples." in text
+    assert "Not all examples have equally many: 1 negative in 41 examples, 3 negatives in 1,000 examples." in text
     assert "n-tuple" not in text
 
 
