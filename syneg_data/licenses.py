@@ -79,7 +79,7 @@ def reasoning(source: str, terms: str | None, models: Mapping[str, str | None], 
             "of this set; their licences bind whoever runs or passes on the models."
         )
     if unknown := [name for name, license in models.items() if license is None]:
-        because.append(f"No licence is stated for {', '.join(unknown)}: find it out before you run the build again.")
+        because.append(f"No licence is stated for {'; '.join(unknown)}: find it out before you run the build again.")
     if published == source and published != "other":
         because.append(f"The set is published under {published}, the licence of its source.")
     elif published == "other":
@@ -146,8 +146,10 @@ def _duties(source: str, terms: str | None, published: str) -> Iterator[str]:
         yield 'Pass on the agreement and "Built with Llama"; begin the names of models trained on the set with "Llama".'
     if terms == "gemma":
         yield "Pass on the Gemma terms with the set and with models trained on it, and keep to Gemma's use policy."
-    if "other" in {source, published, terms}:
-        yield "Read the terms behind the licence that is called other before you use the set."
+    if published == "other":
+        yield "Read the terms that are linked above, and keep to them."
+    if source == "other" or terms == "other":
+        yield "Read the terms of what the recipe calls other before you use the set."
 
 
 def conflict(source: str, terms: str | None, published: str) -> str | None:

@@ -162,7 +162,8 @@ def test_the_way_to_a_licence():
 
 
 NAME = "Name the authors (see Citation), link the licence, and say what you changed."
-OTHER = "Read the terms behind the licence that is called other before you use the set."
+LINKED = "Read the terms that are linked above, and keep to them."
+OTHER = "Read the terms of what the recipe calls other before you use the set."
 DUTIES = [
     ("cc0-1.0", None, "cc0-1.0", ()),
     ("pddl", "mit", "unlicense", ()),
@@ -187,7 +188,7 @@ DUTIES = [
         (
             NAME,
             'Pass on the agreement and "Built with Llama"; begin the names of models trained on the set with "Llama".',
-            OTHER,
+            LINKED,
         ),
     ),
     (
@@ -196,10 +197,11 @@ DUTIES = [
         "other",
         (
             "Pass on the Gemma terms with the set and with models trained on it, and keep to Gemma's use policy.",
-            OTHER,
+            LINKED,
         ),
     ),
-    ("cc0-1.0", "qwen-research", "other", ("Do not use it commercially.", OTHER)),
+    ("cc0-1.0", "qwen-research", "other", ("Do not use it commercially.", LINKED)),
+    ("other", "apache-2.0", "other", (LINKED, OTHER)),
     ("cc0-1.0", "other", "cc0-1.0", (OTHER,)),
 ]
 

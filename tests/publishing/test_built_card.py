@@ -186,5 +186,8 @@ def test_a_model_behind_a_server_is_credited_by_name_alone(folder):
         ["wrote the synthetic texts", "scripted, as served: one", "not stated"],
         ["judged candidates (reader)", "scripted, as served: one", "not stated"],
     ]
-    assert "stands behind a server" in (folder / "README.md").read_text()
+    assert (
+        "Behind a server, so which weights answered is the word of whoever runs it: scripted, as served: one."
+        in (folder / "README.md").read_text()
+    )
     assert "Publish what you derive from the texts under cc-by-sa-4.0 too." in (folder / "README.md").read_text()
