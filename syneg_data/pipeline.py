@@ -39,6 +39,7 @@ from syneg_data.line import Judged, Line, Mined, Written
 from syneg_data.mixing.selection import Mixed
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
+from syneg_data.publishing.models import credits_of, inputs_of
 from syneg_data.publishing.release import read_lock
 from syneg_data.recipe import RecipeFile, load_recipe
 from syneg_data.records import Candidate, Generation
@@ -160,9 +161,9 @@ def build(
         if "export" not in steps:
             return Build(report, _run_facts(line, report, False))
 
-        name = fingerprint(
-            "build", __version__, judged.key, audited.key, recipe, prose, [c.digest for c in held_out.values()]
-        )
+        said = {role: model.license for role, model in line.models.items()}  # by the models' own cards, not the recipe
+        parts = [part.digest for part in held_out.values()]
+        name = fingerprint("build", __version__, judged.key, audited.key, recipe, prose, parts, said)
         if not mixed.examples:
             raise GateError(
                 "\n".join([f"{file.path}: no pair has enough negatives; nothing is published", *shortage.told(stages)])
@@ -263,9 +264,8 @@ def _write_folder(
     if recipe.export is not None:
         report["exports"], exported = write_exports(folder, recipe.export.formats, finished, even=recipe.mixing.even)
         rows |= exported
-    inputs = {role: {"model": model.label, "sha256": model.digest} for role, model in sorted(line.models.items())} | {
-        "source": {"split": split, "license": recipe.source.license, "sha256": finished.collection.digest}
-    }
+    source = {"split": split, "license": recipe.source.license, "sha256": finished.collection.digest}
+    inputs = inputs_of(line.models) | {"source": source}
     write_json(folder / "report.json", report)
     lock: dict[str, Any] = {"fingerprint": name, "tool": f"syneg-data {__version__}", "inputs": inputs}
     if written.proposals:
@@ -281,7 +281,7 @@ def _write_folder(
         split=split,
         rows=by_config,
         features=dataset_info(folder, by_config),
-        models=[{"role": role, "label": m.label, "sha256": m.digest} for role, m in sorted(line.models.items())],
+        models=credits_of(recipe, line.models),
         recipe_name=line.file.path.name,
         fingerprint=name,
     )

@@ -13,6 +13,7 @@ from syneg_data.engines import Engine
 from syneg_data.errors import InputError
 from syneg_data.export.formats import Export, Format
 from syneg_data.generation import Generation, Reflection, Sampling, Strategy
+from syneg_data.languages import Language
 from syneg_data.licenses import License, conflict
 from syneg_data.mining import Guards, Miner
 from syneg_data.mixing import Mixing
@@ -30,7 +31,21 @@ class Publishing(Spec):
 
     license: License = Field(description="licence of the data set")
     pretty_name: str | None = Field(None, description="title on the card; default: the recipe's name")
-    language: tuple[str, ...] = Field(("en",), description="ISO 639-1 codes")
+    license_name: str | None = Field(
+        None,
+        description="with license: other, its name as the Hub shows it, such as llama3.1-community",
+        pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$",
+    )
+    license_link: str | None = Field(
+        None,
+        description="with license: other, where its text can be read",
+        max_length=400,
+        pattern=r"^https://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+$",
+    )
+    language: tuple[Language, ...] = Field(("en",), description="ISO 639-1 codes", min_length=1)
+    source_datasets: tuple[Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")], ...] = Field(
+        (), description="Hub ids of the data sets that the source was made from, such as BeIR/scifact; left out: none"
+    )
 
 
 class Elsewhere(Spec):
@@ -190,6 +205,8 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
     terms = recipe.generation.terms if recipe.generation else None
     if what := conflict(recipe.source.license, terms, recipe.publishing.license):
         yield ("publishing", "license"), what
+    for field, what in _naming_problems(recipe.publishing):
+        yield ("publishing", field), what
     for where, what in gate_problems(recipe.validation):
         yield ("validation", *where), what
     for i, what in export_problems(recipe):
@@ -243,6 +260,15 @@ def export_problems(recipe: Recipe) -> Iterator[tuple[int, str]]:
                 f"'{format.kind}' needs as many negatives in every example, which this mixing does not give; choose "
                 "another format, or a mixing whose examples all have as many",
             )
+
+
+def _naming_problems(spec: Publishing) -> Iterator[tuple[str, str]]:
+    """A licence that the Hub does not list has a name and a link, and no other one does."""
+    for field in ("license_name", "license_link"):
+        if spec.license == "other" and getattr(spec, field) is None:
+            yield field, f"missing; license: other says nothing by itself, so state {field}"
+        if spec.license != "other" and getattr(spec, field) is not None:
+            yield field, f"belongs to license: other, and this one is {spec.license}; remove it"
 
 
 def gate_problems(spec: Validation) -> Iterator[tuple[tuple[str, ...], str]]:

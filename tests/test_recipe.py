@@ -98,6 +98,19 @@ ONE_PROBLEM = {
     "missing kind": (("kind: bm25", "depth: 5"), "5: mining[0]: has no `kind`; add one"),
     "missing kind of a section": (("{kind: mined_only}", "{mined: 2}"), "10: mixing: has no `kind`; add one"),
     "missing field": ((", license: cc-by-4.0}\nmining", "}\nmining"), "3: source.license: missing; add it"),
+    "other without a link": (
+        ("{license: cc-by-4.0}", "{license: other, license_name: mine-1.0}"),
+        "11: publishing.license_link: missing; license: other says nothing by itself, so state license_link",
+    ),
+    "a name for a licence that has one": (
+        ("{license: cc-by-4.0}", "{license: cc-by-4.0, license_name: mine}"),
+        "11: publishing.license_name: belongs to license: other, and this one is cc-by-4.0; remove it",
+    ),
+    "a language that is none": (
+        ("{license: cc-by-4.0}", "{license: cc-by-4.0, language: [en, english]}"),
+        "11: publishing.language[1]: unknown language 'english'; "
+        "use codes of ISO 639-1, two lower-case letters such as en",
+    ),
     "missing section": (("publishing: {license: cc-by-4.0}\n", ""), "1: publishing: missing; add it"),
     "text for a number": (("seed: 13", 'seed: "13"'), "2: seed: must be a valid integer, not '13'; change the value"),
     "boolean for a number": (
@@ -154,7 +167,7 @@ ONE_PROBLEM = {
     ),
     "unknown key of a model": (
         ("model: model", "model: {kind: path, path: model, rev: x}"),
-        "9: validation.rerankers[0].model.rev: unknown key; known here: kind, path",
+        "9: validation.rerankers[0].model.rev: unknown key; known here: kind, path, license",
     ),
     "unknown licence": (
         ("license: cc-by-4.0}\nmining", "license: CC-BY-4.0}\nmining"),

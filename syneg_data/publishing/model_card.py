@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from syneg_data.publishing.card import inline
+from syneg_data.publishing.markdown import inline
 from syneg_data.training.metrics import METRICS
 
 

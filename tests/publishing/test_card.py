@@ -1,5 +1,7 @@
 """The card: numbers from the build, prose from a file, and nothing in either that breaks the page."""
 
+import difflib
+import json
 import re
 
 import pyarrow as pa
@@ -9,72 +11,33 @@ import yaml
 from huggingface_hub import DatasetCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from syneg_data.errors import InputError
 from syneg_data.export.parquet import write_configs, write_split
-from syneg_data.publishing.card import dataset_info, read_prose, render_card
+from syneg_data.publishing.card import dataset_info, read_prose
+from syneg_data.publishing.markdown import code, fenced, number
+from syneg_data.publishing.models import Credit
+from tests.publishing.golden import GOLDEN, PROSE, PUBLISHING, REPORT, ROWS, card
 
-REPORT = {
-    "schema": 1,
-    "name": "small",
-    "seed": 13,
-    "examples": 41,
-    "negatives_per_example": 3,
-    "stages": {
-        "load": {"unit": "pair", "in": 50, "kept": 48, "rejected": {"no_document": 2}, "failed": {}},
-        "mine": {"unit": "candidate", "in": 900, "kept": 850, "rejected": {"positive": 50}, "failed": {}},
-        "generate": {"unit": "draft", "in": 96, "kept": 80, "rejected": {"copied": 10}, "failed": {"invalid": 6}},
-        "validate": {"unit": "candidate", "in": 930, "kept": 500, "rejected": {"too_easy": 430}, "failed": {}},
-        "mix": {
-            "unit": "candidate", "in": 500, "kept": 123, "rejected": {"not_selected": 377}, "failed": {},
-            "pairs": {"unit": "pair", "in": 48, "kept": 41, "rejected": {"too_few_mined": 7}, "failed": {}},
-        },
-    },
-    "tokens": {"in": 12345, "out": 6789, "cached": 0, "wasted": {"copied": 300, "invalid": 33}},
-    "origins": [{"source": "synthetic:syneg", "count": 41, "mean": 0.4321}],
-    "validation": {
-        "rerankers": [
-            {
-                "name": "crossed", "positives": 48, "mined": 850, "random": 500, "auc_random": 0.9912,
-                "auc_mined": 0.8765,
-                "bar": {"rule": "calibrated", "maximum": 0.5, "slope": 10.968, "intercept": -5.36331},
-            },
-            {
-                "name": "llm", "positives": 48, "mined": 0, "random": 100, "auc_random": 0.95, "auc_mined": None,
-                "bar": {"rule": "absolute", "maximum": 0.5},
-            },
-        ]
-    },
-}  # fmt: skip
-REVIEW = {
-    "by": "second",
-    "kept": {"judged": 100, "relevant": 7, "rate": 0.07, "low": 0.0343, "high": 0.1375},
-    "sources": {},
-    "refused": {"judged": 0, "relevant": 0, "rate": None, "low": None, "high": None},
-    "kappa": 0.8123,
-    "without_score": 0,
-}
-ROWS = {"triplet": {"train": 123}, "n-tuple": {"train": 41}, "ids": {"train": 41}}
-PROSE = {"what": "What it is.", "limits": "Its limits.", "license": "Mind the licence.", "citation": "Cite it."}
+PLAIN = {**PUBLISHING, "license": "cc-by-4.0", "license_name": None, "license_link": None, "source_datasets": ()}
+OPEN = {"publishing": PLAIN, "terms": "apache-2.0"}
 
 
-def card(title=None, language=("en",), license="cc-by-4.0", **changes):
-    return render_card(
-        **{
-            "report": REPORT,
-            "prose": PROSE,
-            "publishing": {"license": license, "pretty_name": title, "language": language},
-            "source_license": "cc0-1.0",
-            "terms": "apache-2.0",
-            "split": "train",
-            "rows": ROWS,
-            "features": [{"config_name": "triplet", "features": [{"name": "query", "dtype": "string"}]}],
-            "models": [{"role": "generation.engine", "label": "some-model==1.0", "sha256": "ab" * 32}],
-            "recipe_name": "small.yaml",
-            "fingerprint": "cd" * 32,
-            **changes,
-        }
-    )
+def without(*parts):
+    """The report without some of its parts."""
+    return {name: value for name, value in REPORT.items() if name not in parts}
+
+
+def titled(title, **changes):
+    return card(**{**OPEN, "publishing": {**PLAIN, "pretty_name": title, **changes}})
+
+
+def test_the_card_is_the_golden_one():
+    """`python -m tests.publishing.golden` writes it; look at what has changed before you commit that."""
+    golden, found = GOLDEN.read_text(encoding="utf-8"), card()
+    changed = difflib.unified_diff(golden.splitlines(), found.splitlines(), "golden", "now", lineterm="", n=1)
+    assert golden == found, "\n".join(changed)
 
 
 def front_matter(text):
@@ -88,17 +51,19 @@ def body(text):
 
 
 def test_front_matter():
-    assert front_matter(card("A title", ("en", "de"))) == {
-        "pretty_name": "A title",
+    assert front_matter(card()) == {
+        "pretty_name": "A small set",
         "language": ["en", "de"],
-        "license": "cc-by-4.0",
+        "license": "other",
+        "license_name": "llama3.1-and-cc-by-4.0",
+        "license_link": "https://example.org/LICENSE.txt",
         "task_categories": ["text-retrieval", "sentence-similarity"],
         "task_ids": ["document-retrieval"],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["found", "machine-generated"],
         "multilinguality": ["multilingual"],
-        "size_categories": ["n<1K"],
-        "source_datasets": ["original"],
+        "size_categories": ["1K<n<10K"],
+        "source_datasets": ["extended|BeIR/scifact"],
         "tags": [
             "sentence-transformers", "synthetic", "hard-negatives", "dense-retrieval", "information-retrieval", "text",
         ],
@@ -108,36 +73,34 @@ def test_front_matter():
                 "data_files": [{"split": "train", "path": "triplet/train-*.parquet"}],
                 "default": True,
             },
-            {"config_name": "n-tuple", "data_files": [{"split": "train", "path": "n-tuple/train-*.parquet"}]},
-            {"config_name": "ids", "data_files": [{"split": "train", "path": "ids/train-*.parquet"}]},
+            *(
+                {
+                    "config_name": name,
+                    "data_files": [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in splits],
+                }
+                for name, splits in list(ROWS.items())[1:]
+            ),
         ],
         "dataset_info": [{"config_name": "triplet", "features": [{"name": "query", "dtype": "string"}]}],
     }  # fmt: skip
 
 
-def test_the_same_build_gives_the_same_card():
-    assert card() == card()
+def test_front_matter_of_a_plain_set():
+    front = front_matter(titled("Mine", language=("de",)))
+    assert (front["license"], front["multilinguality"]) == ("cc-by-4.0", ["monolingual"])
+    assert front["source_datasets"] == ["original"]
+    assert not {"license_name", "license_link"} & set(front)
 
 
-def test_numbers_are_the_reports():
-    text = body(card())
-    assert "41 training examples for dense retrieval, each a query, a relevant document and 3 hard\n" in text
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    for expected in [
-        "| `triplet` | 123 | query, positive, negative; a row per negative |",
-        "| load | pair | 50 | 48 | no_document 2 | - |",
-        "| generate | draft | 96 | 80 | copied 10 | invalid 6 |",
-        "| mix | candidate | 500 | 123 | not_selected 377 | - |",
-        "| mix, pairs | pair | 48 | 41 | too_few_mined 7 | - |",
-        "| synthetic:syneg | 41 | 0.4321 |",
-        f"| generation.engine | some-model==1.0 | `{'ab' * 32}` |",
-    ]:
-        assert expected in rows
-    assert "The generator read 12345 and wrote 6789 tokens;\n333 of those were written for attempts" in text
-    assert "Published under **cc-by-4.0**. Corpus, queries and judgements: cc0-1.0. Output of the generator:" in text
-    assert f"Recipe fingerprint `{'cd' * 32}`" in text
-    for prose in PROSE.values():
-        assert prose in text
+def test_the_hub_client_reads_the_same():
+    hub = DatasetCard(card()).data.to_dict()
+    assert hub == front_matter(card())
+
+
+def test_the_order_of_a_report_does_not_matter():
+    """report.json is sorted, a build's report is in the order of the line."""
+    again = json.loads(json.dumps(REPORT, sort_keys=True))
+    assert card(report=again) == card()
 
 
 def section(text, title):
@@ -145,55 +108,91 @@ def section(text, title):
     return body(text).split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def test_what_the_gate_is_worth_is_the_reports():
-    gate = section(card(), "What the gate is worth")
-    assert [line for line in gate.splitlines() if line.startswith("| ")][1:] == [
-        "| crossed | 48 | 0.9912 | 0.8765 | calibrated: maximum 0.5, slope 10.968, intercept -5.36331 |",
-        "| llm | 48 | 0.95 | - | absolute: maximum 0.5 |",
+LACKING = ("tokens", "critic", "exports", "relabelled", "restyled_positives", "mixing", "review", "attributes", "audit")
+
+
+def test_parts_that_a_build_lacks_leave_no_trace():
+    rows = {"triplet": {"train": 1}, "n-tuple": {"train": 1}}
+    text = card(report=without(*LACKING), terms=None, models=(), publishing=PLAIN, rows=rows)
+    assert re.findall(r"^#{2,3} (.*)$", body(text), re.MULTILINE) == [
+        "Load it",
+        "What became of every row",
+        "Where the negatives come from",
+        "How many negatives are relevant after all",
+        "What the gate is worth",
+        "Limits",
+        "Licence",
+        "Reproduce it",
+        "Citation",
     ]
-    assert "second opinion" not in gate.lower()
-    assert "One logistic curve" not in gate
+    assert "Not measured: no second judge" in text
+    assert not re.search(r"None|Undefined|generator|SyNeg|To evaluate on", text)
+    assert "No language model wrote a text of this set." in text
+    assert front_matter(text)["language_creators"] == ["found"]
+    assert "synthetic" not in front_matter(text)["tags"]
 
 
-def test_a_curve_over_all_scores_stands_on_the_card():
+def test_no_section_is_empty_and_no_line_is_left_blank_twice():
+    for text in (card(), card(report=without("audit", "exports", "critic", "review"))):
+        assert not re.search(r"^(#+) .*\n+\1 ", body(text), re.MULTILINE)
+        assert "\n\n\n" not in body(text).lstrip("\n")
+        assert text.endswith("\n")
+
+
+def test_an_audit_without_figures_has_no_section():
+    assert "## Audit" not in card(report={**REPORT, "audit": {"measures": [], "gates": [], "on_fail": "warn"}})
+
+
+def test_a_gate_with_one_bound():
+    gate = {"measure": "query_blind_auc", "min": 0.5, "max": None, "value": 0.7, "holds": True}
+    text = card(report={**REPORT, "audit": {**REPORT["audit"], "gates": [gate]}})
+    assert "| `query_blind_auc` | at least 0.500 | 0.700 | yes |" in text.splitlines()
+
+
+def test_a_ragged_set_says_so():
+    rows = {("ragged" if name == "n-tuple" else name): splits for name, splits in ROWS.items()}
+    mixing = {**REPORT["mixing"], "negatives_per_example": {"1": 41, "3": 1000}}
+    text = card(rows=rows, report={**REPORT, "mixing": mixing})
+    assert 'examples = load_dataset("FOLDER", "ragged", split="train")' in text
+    assert "| `ragged` | 1,041 | `query`, `positive`, `negatives` (a list): a row per example |" in text
+    assert "a relevant document and up to 3 hard" in text
+    assert "Not all examples have equally many: 1 negative in 41 examples, 3 negatives in 1,000 examples." in text
+    assert "n-tuple" not in text
+
+
+def test_a_curve_over_all_scores_stands_in_place_of_the_single_ones():
     joint = {"rule": "calibrated", "maximum": 0.5, "slope crossed": 2.5, "slope llm": 0.75, "intercept": -3.25}
     report = {**REPORT, "validation": {**REPORT["validation"], "joint": joint}}
+    gate = section(card(report=report), "How many negatives are relevant after all")
     assert (
         "One logistic curve over all their scores decides: "
-        "maximum 0.5, slope crossed 2.5, slope llm 0.75, intercept -3.25.\n"
-    ) in section(card(report=report), "What the gate is worth")
-
-
-def test_a_second_opinion_stands_on_the_card():
-    said = " ".join(section(card(report={**REPORT, "review": REVIEW}), "What the gate is worth").split())
-    assert (
-        "A second opinion (second) on a sample: 7 of 100 negatives that the gate kept are relevant (95 % interval "
-        "0.0343 to 0.1375). Agreement with the gate beyond chance (Cohen's kappa): 0.8123."
-    ) in said
+        "intercept -3.25, maximum 0.5, slope crossed 2.5, slope llm 0.75.\n"
+    ) in gate
+    assert "Fitted for" not in gate
 
 
 def test_a_second_opinion_on_nothing_has_no_interval():
-    nothing = {**REVIEW, "kept": REVIEW["refused"], "kappa": None}
-    said = " ".join(section(card(report={**REPORT, "review": nothing}), "What the gate is worth").split())
-    assert "0 of 0 negatives that the gate kept are relevant. Agreement" in said
-    assert said.endswith("(Cohen's kappa): -.")
-    assert "None" not in said
-
-
-def test_without_a_generator_nothing_is_called_synthetic():
-    text = card(terms=None, report={name: value for name, value in REPORT.items() if name != "tokens"} | {"tokens": {}})
-    front = front_matter(text)
-    assert "synthetic" not in front["tags"]
-    assert front["language_creators"] == ["found"]
-    assert "The generator read" not in text
-    assert "Output of the generator" not in text
+    nothing = {"of": 0, "judged": 0, "relevant": 0, "rate": None, "low": None, "high": None}
+    review = {"by": "reader", "kept": nothing, "sources": {}, "refused": nothing, "kappa": None, "without_score": 0}
+    said = section(card(report={**REPORT, "review": review}), "How many negatives are relevant after all")
+    assert "| kept | 0 | 0 | - | - |" in said
+    assert "a kappa (Cohen) of -; intervals are Wilson's.\n" in said
+    assert "The judge errs too" not in said
 
 
 def test_a_title_is_the_recipes_name_by_default():
-    assert front_matter(card())["pretty_name"] == "small"
-    assert "\n# small\n" in card()
+    assert front_matter(titled(None))["pretty_name"] == "small"
+    assert "\n# small\n" in titled(None)
 
 
+def test_the_command_to_reproduce_is_one_word_whatever_the_recipe_is_called():
+    text = card(recipe_name="my $(rm -rf) `x`\n```\n# y.yaml")
+    lines = section(text, "Reproduce it").splitlines()
+    assert lines[4] == "syneg-data build 'my $(rm -rf) `x` ``` # y.yaml'"
+    assert lines[5] == "```"
+
+
+DIRECTIONS = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 HOSTILE = [
     "---",
     "a\n---\nlicense: mit",
@@ -210,6 +209,10 @@ HOSTILE = [
     "![img](http://example.org/x.png) [link](javascript:x) `code` **bold** | cell |",
     "\u0085\u2028\u2029\ufeff\x7f\x9b",
     "naïve 日本語 🎈",
+    "\u202efdp.exe\u202c \u2066x\u2069 \u200fy",
+    "&amp; &#60;script&#62; <!-- --> <b onclick=x>",
+    "https://example.org/ www.example.org user@example.org $x$ ~~y~~",
+    "```\nout of code\n```\n~~~",
     " \t ",
     "x" * 3000,
     "word " * 900,
@@ -218,32 +221,83 @@ HOSTILE = [
 
 @pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_title_breaks_neither_front_matter_nor_page(title):
-    text = card(title, ("en", "de"), "cc-by-sa-4.0")
+    text = titled(title, license="cc-by-sa-4.0")
     front = front_matter(text)
     assert front["pretty_name"] == title
     assert (front["language"], front["license"]) == (["en", "de"], "cc-by-sa-4.0")
     hub = DatasetCard(text).data
     assert (hub.pretty_name, hub.language, hub.license) == (title, ["en", "de"], "cc-by-sa-4.0")
-    plain = body(card("Plain", ("en", "de"), "cc-by-sa-4.0"))
+    plain = body(titled("Plain", license="cc-by-sa-4.0"))
     heading = body(text).split("\n\n", 1)[0].strip()
     assert heading.startswith("#")
     assert "\n" not in heading
-    assert not re.search(r"(?<!\\)[`*_\[\]<>|#{}]", heading[1:])
+    assert not re.search(r"(?<!\\)[`*_\[\]<>|#{}&~@$]", heading[1:])
     assert body(text).split("\n\n")[1:] == plain.split("\n\n")[1:]
+    assert not DIRECTIONS & set(text)
+
+
+PLAIN_FRONT = front_matter(titled("Plain"))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_no_title_changes_licence_or_language(title):
-    front, plain = front_matter(card(title)), front_matter(card("Plain"))
+    front, plain = front_matter(titled(title)), PLAIN_FRONT
     # YAML has line breaks of its own (U+0085), so white space may come back as other white space.
     assert front.pop("pretty_name").split() == title.split()
     assert front == {name: value for name, value in plain.items() if name != "pretty_name"}
 
 
-def test_a_model_name_is_no_table_cell():
-    text = card(models=[{"role": "mining[0]", "label": "a|b\n| evil | row |", "sha256": "ef" * 32}])
-    assert r"| mining\[0\] | a\|b \| evil \| row \| | `" + "ef" * 32 + "` |" in text.splitlines()
+HOSTILE_REPORT = {
+    **REPORT,
+    "origins": [{"source": f"synthetic:{text}", "count": 1, "mean": 0.5} for text in HOSTILE],
+    "attributes": [{**REPORT["attributes"][0], "strategy": text, "axis": text, "value": text} for text in HOSTILE],
+    "review": {**REPORT["review"], "by": HOSTILE[1], "sources": {text: REPORT["review"]["kept"] for text in HOSTILE}},
+    "audit": {
+        **REPORT["audit"],
+        "measures": [{**REPORT["audit"]["measures"][0], "name": text, "sentence": text} for text in HOSTILE],
+        "gates": [{**REPORT["audit"]["gates"][0], "measure": text} for text in HOSTILE],
+    },
+    "exports": [{**REPORT["exports"][0], "kind": text, "path": text, "what": text, "load": text} for text in HOSTILE],
+}
+
+
+def page(text):
+    """What a reader of Markdown makes of a card: the kinds of its blocks, and what each line of a page shows."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(body(text))
+    inner = [part for token in tokens for part in (token.children or ())]
+    return tokens, inner
+
+
+def test_no_name_or_sentence_in_a_report_breaks_the_page():
+    tokens, inner = page(card(report=HOSTILE_REPORT, models=[Credit(x, x, "ef" * 32, x, False) for x in HOSTILE]))
+    plain, _ = page(card())
+    kinds = [(token.type, token.tag) for token in tokens]
+    assert {kind for kind, _ in kinds} <= {token.type for token in plain}, "no block that a plain card has not"
+    assert "html_block" not in dict(kinds)
+    headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
+    wanted = [plain[at + 1].content for at, token in enumerate(plain) if token.type == "heading_open"]
+    assert headings == [title for title in wanted if title not in ("Query-blind shortcut", "Texts", "Contamination")]
+    assert not [part for part in inner if part.type in ("html_inline", "image")]
+    assert {part.attrs["href"] for part in inner if part.type == "link_open"} == {
+        "report.html", "https://example.org/LICENSE.txt",
+    }  # fmt: skip
+    rows = [tokens[at : at + 40] for at, token in enumerate(tokens) if token.type == "tr_open"]
+    assert len(rows) > 5 * len(HOSTILE)
+
+
+def test_a_hostile_name_shows_as_it_is():
+    name = "a|b <b>&lt; *c* _d_ [e](f) `g` www.example.org user@example.org $h$ ~~i~~ {{ j }}"
+    tokens, _ = page(card(models=[Credit("did", name, "ef" * 32, None, False)]))
+    cells = [token.children for token in tokens if token.type == "inline" and "example" in token.content]
+    assert name in ["".join(part.content for part in cell) for cell in cells]
+
+
+def test_code_cannot_be_ended_from_within():
+    assert fenced("```\n# out\n````", "python") == "`````python\n```\n# out\n````\n`````"
+    assert code("a`b|c") == "``a`b\\|c``"
+    assert code("`") == "`` ` ``"
+    assert code("") == "`  `"
 
 
 def test_prose_is_no_template():
@@ -256,11 +310,19 @@ def test_prose_is_no_template():
     ("rows", "category"),
     [
         (0, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (9_999, "1K<n<10K"), (10_000, "10K<n<100K"),
-        (100_000, "100K<n<1M"), (1_000_000, "1M<n<10M"), (10_000_000, "n>10M"),
+        (100_000, "100K<n<1M"), (1_000_000, "1M<n<10M"), (10_000_000, "10M<n<100M"), (10**12, "n>1T"),
     ],
 )  # fmt: skip
 def test_size_categories(rows, category):
     assert front_matter(card(rows={**ROWS, "triplet": {"train": rows}}))["size_categories"] == [category]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "-"), (0.5, "0.500"), (1.0, "1.000"), (0, "0"), (1204, "1,204"), (1204.0, "1,204"), (17.25, "17.250")],
+)
+def test_figures(value, shown):
+    assert number(value) == shown
 
 
 WHOLE = (
@@ -298,19 +360,25 @@ def test_an_unknown_section_and_one_that_stands_twice_are_refused(tmp_path):
 def test_without_a_file_the_prose_is_stock(tmp_path):
     prose = read_prose(tmp_path / "none.md")
     assert set(prose) == {"what", "limits", "license", "citation"}
-    assert "arXiv 2412.17250" in prose["citation"]
+    assert len(prose["citation"]) > 20
 
 
-def test_splits_to_evaluate_on_are_named_and_counted():
-    rows = {**ROWS, "queries": {"train": 41, "dev": 8, "test": 300}, "qrels": {"train": 44, "dev": 9, "test": 339}}
-    text = card(rows=rows)
-    entry = next(c for c in front_matter(text)["configs"] if c["config_name"] == "qrels")
-    assert [part["split"] for part in entry["data_files"]] == ["train", "dev", "test"]
-    assert entry["data_files"][2]["path"] == "qrels/test-*.parquet"
-    flat = " ".join(body(text).split())
-    assert "split `dev` of `queries` and `qrels` (8 queries), split `test` of" in flat
-    assert "(300 queries); they search" in flat
-    assert "To evaluate on" not in body(card())
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [("```python\nx", "a block of code"), ("~~~~\n~~~", "a block of code"), ("<!-- x", "a comment")],
+)
+def test_prose_that_hides_the_rest_of_the_card_is_refused(tmp_path, section, words):
+    path = tmp_path / "card.md"
+    path.write_text(WHOLE.replace("None.", section))
+    with pytest.raises(InputError, match=rf"card\.md: section limits: {words} is not closed"):
+        read_prose(path)
+
+
+def test_blocks_that_are_closed_are_prose(tmp_path):
+    path = tmp_path / "card.md"
+    closed = "```python\nx\n~~~\n```\n<!-- note -->\n~~~~\n~~~\n~~~~~"
+    path.write_text(WHOLE.replace("None.", closed))
+    assert read_prose(path)["limits"] == closed
 
 
 def test_prose_that_is_not_text_is_the_users_fault(tmp_path):
@@ -327,13 +395,6 @@ def test_dataset_info_of_a_split_of_several_files_counts_all_of_them(tmp_path):
     (info,) = dataset_info(tmp_path, {"corpus": {"train": 5000}})
     assert info["download_size"] == sum((tmp_path / "corpus" / name).stat().st_size for name in rows)
     assert info["dataset_size"] == info["splits"][0]["num_bytes"] == pytest.approx(table.nbytes, rel=0.001)
-
-
-def test_every_export_is_shown_with_the_lines_that_load_it():
-    export = {"path": "exports/tevatron", "rows": 41, "what": "lines for Tevatron", "load": 'train = read("FOLDER/x")'}
-    text = body(card(report={**REPORT, "exports": [export]}))
-    assert '`exports/tevatron`, 41 rows: lines for Tevatron.\n\n```python\ntrain = read("FOLDER/x")\n```\n' in text
-    assert "## For other trainers" not in body(card())
 
 
 def test_dataset_info_is_read_off_the_files(tmp_path):
