@@ -120,7 +120,7 @@ def deal(material: Material, options: Options, wants: Wants) -> Mixed:
             else:
                 rejected[f"too_few_{reason}"] = rejected.get(f"too_few_{reason}", 0) + 1
     chosen = {(example.query_id, doc_id) for example in examples for doc_id in example.negative_ids}
-    return Mixed(examples, rejected, frozenset(dealer.passed_over - chosen))
+    return Mixed(examples, rejected, dealer.capped() - chosen)
 
 
 class _Dealer:
@@ -131,7 +131,11 @@ class _Dealer:
         self._used: Counter[str] = Counter()  # of a document, in the whole set; only counted where there is a cap
         self._here: Counter[str] = Counter()  # of a document, for the query at hand
         self._words: dict[str, int] = {}
-        self.passed_over: set[tuple[str, str]] = set()
+        self._passed_over: set[tuple[str, str]] = set()
+
+    def capped(self) -> frozenset[tuple[str, str]]:
+        """(query_id, doc_id) of what was passed over for a cap that it has reached for good."""
+        return frozenset(pair for pair in self._passed_over if self._used[pair[1]] == self._options.cap)
 
     def hand(self, supply: Supply, positive_id: str, wants: list[Want]) -> _Hand:
         pair, seed = (supply.query_id, positive_id), self._material.seed
@@ -215,7 +219,7 @@ class _Dealer:
                 best = (key, place)
                 if plain and not uses:
                     break
-        self.passed_over.update((query_id, doc_id) for key, doc_id in barred if best is None or key < best[0])
+        self._passed_over.update((query_id, doc_id) for key, doc_id in barred if best is None or key < best[0])
         return None if best is None else best[1]
 
     def _preference(self, hand: _Hand, verdict: Verdict) -> tuple[float, ...]:

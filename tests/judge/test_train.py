@@ -234,7 +234,7 @@ def test_lists_of_unequal_length_are_trained_on(recipe, fresh_cache, tmp_path):
     """Every example has as many columns as the longest, and repeats its own negatives in turn."""
     from syneg_data.pipeline import build
 
-    ragged = {"kind": "mined_only", "mined": 6, "shortage": "ragged", "cap": 3}
+    ragged = {"kind": "mined_only", "mined": 6, "shortage": "ragged", "cap": 1}
     made = build(recipe(mining=[{"kind": "bm25", "depth": 9}], mixing=ragged), tmp_path / "ragged")
     release = open_release(str(tmp_path / "ragged"))
     lists = release.table("ragged").to_pylist()

@@ -84,7 +84,7 @@ def test_the_ledger_balances_and_no_cap_is_passed(specs, data, case, way):
         assert mixed.capped == frozenset()
     else:
         assert max(uses.values(), default=0) <= spec.cap
-        assert all(uses[doc_id] == spec.cap or spec.shortage != "ragged" for _, doc_id in mixed.capped)
+        assert all(uses[doc_id] == spec.cap for _, doc_id in mixed.capped)
     facts = ledger.mixing_facts(spec.kind, mixed.examples, mixed.capped)
     assert sum(facts["negatives_per_example"].values()) == len(mixed.examples)
     assert sum(facts["sources"].values()) == sum(uses.values())
