@@ -103,6 +103,7 @@ def _write_parts(
             writer.write_table(waiting if waiting is not None else table.schema.empty_table())
             while waiting is not None:
                 rows, size = rows + waiting.num_rows, size + waiting.nbytes
+                waiting = None  # not kept while the next one is made
                 waiting = next(groups, None)
                 if waiting is None or size >= file:
                     break

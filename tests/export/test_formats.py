@@ -469,6 +469,17 @@ def test_the_report_counts_what_a_trainer_reads(tmp_path):
     assert written[f"exports/sentence_transformers_ids/documents/train{PART}"] == 6
 
 
+def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch, root):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec((root / "docs" / "exports.md").read_text().split("```python\n")[-1].split("```")[0], names)
+    assert names["written"] == {"train.jsonl": 1}
+    assert (tmp_path / "exported" / "train.jsonl").read_text() == (
+        '{"query": "what is a quince?", "pos": ["A fruit."], "neg": ["A tree."], "pos_scores": [null], '
+        '"neg_scores": [0.25]}\n'
+    )
+
+
 def test_formats_agree_on_examples_and_order(tmp_path):
     world = many(300)
     for kind in ("sentence_transformers_n_tuple", "flag_embedding"):
