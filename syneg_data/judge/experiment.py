@@ -188,9 +188,9 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
     """
     recipe = line.file.recipe
     with line.workspace.locked():
-        mined = mine(line, recipe.mining, recipe.guards, collection)
-        written = generate(line, recipe.generation, collection, mined, recipe.seed)
-        judged = validate(line, recipe.validation, collection, mined, written, recipe.seed)
+        found = mine(line, recipe.mining, recipe.guards, collection)
+        written = generate(line, recipe.generation, collection, found, recipe.seed)
+        judged = validate(line, recipe.validation, collection, found, written, recipe.seed)
     kept = judged.kept()
     relabelled = [(verdict.query_id, verdict.doc_id) for verdict in judged.relabelled()]
     whole = collection.with_documents(written.documents()).with_positives(relabelled)
