@@ -306,7 +306,15 @@ def test_a_collection_of_ones_own_is_mined():
     found = mine(CORPUS, [Bm25(depth=3)])
     assert [(row.doc_id, row.reason) for row in found.candidates] == [("a", "positive"), ("b", "")]
     assert [(twin.doc_id, twin.same_as) for twin in found.twins] == [("c", "b")]
-    assert mine(CORPUS, [Bm25()], guards=Guards(near_duplicate=None)).candidates == found.candidates
+
+
+def test_guards_are_the_recipes_or_those_that_are_named():
+    """Two of three sequences of words are shared, 0.67 of them."""
+    texts = {"a": "zinc helps against colds", "b": "zinc helps against colds indeed"}
+    alike = Collection({key: Document(key, text) for key, text in texts.items()}, {"q": "zinc"}, {"q": {"a": 1}})
+    assert [row.reason for row in mine(alike, [Bm25()]).candidates] == ["positive", ""]
+    strict = mine(alike, [Bm25()], guards=Guards(near_duplicate=0.5))
+    assert [row.reason for row in strict.candidates] == ["positive", "near_duplicate_of_positive"]
 
 
 def test_two_of_one_name_are_refused(home):
