@@ -68,32 +68,35 @@ def test_a_name_that_is_not_public_is_no_attribute():
 
 
 USER = """
-from syneg_data import Collection, Document, Example, Mixed, build, load_recipe, mine, mix, read_build, validate
+from pathlib import Path
+
+from syneg_data import Collection, Document, Mixed, PathModel, build, load_recipe, mine, mix, read_build, validate
 from syneg_data.mining import Bm25
-from syneg_data.mixing import MinedOnly
-from syneg_data.validation import Validation
+from syneg_data.mixing import Mixing
+from syneg_data.validation import CrossEncoderReranker, Floor, Relative, Validation
 
 collection = Collection({"d": Document("d", "text")}, {"q": "query"}, {"q": {"d": 1}})
+judge = CrossEncoderReranker(model=PathModel(path="models/judge"))
+gate = Validation(rerankers=(judge,), rule=Relative(margin=0.1), floor=Floor(sample=50))
 mined = mine(collection, [Bm25(depth=5)])
 reveal_type(mined.candidates[0].sources[0].score)
 reveal_type(build("recipe.yaml").folder)
-reveal_type(read_build("builds/it").examples)
+reveal_type(read_build(Path("builds/it")).examples)
 reveal_type(load_recipe("recipe.yaml").recipe.validation)
 
 
-def use(gate: Validation) -> Mixed:
-    return mix(collection, MinedOnly(mined=1), validate(collection, gate, mined, seed=1))
+def use(spec: Mixing) -> Mixed:
+    return mix(collection, spec, validate(collection, gate, mined, seed=1))
 
 
 mine(collection, "bm25")
+Relative(margin="wide")
 build(3)
 """
-
 # The libraries below take most of a minute, and none of their types is asked for.
 SETTINGS = """
 [mypy]
 strict = true
-plugins = pydantic.mypy
 follow_imports = silent
 [mypy-torch.*,transformers.*,numpy.*,huggingface_hub.*,rich.*,jinja2.*,yaml.*,aiohttp.*,httpx.*,matplotlib.*]
 follow_imports = skip
@@ -101,7 +104,7 @@ follow_imports = skip
 
 
 def test_a_strict_type_checker_sees_real_types(tmp_path, root):
-    """Outside the package's own settings, with the plugin of pydantic that docs/python.md names."""
+    """Outside the package's own settings, and without the plugin of pydantic."""
     (tmp_path / "user.py").write_text(USER)
     (tmp_path / "mypy.ini").write_text(SETTINGS)
     done = subprocess.run(
@@ -113,13 +116,14 @@ def test_a_strict_type_checker_sees_real_types(tmp_path, root):
         check=False,
     )
     assert done.stdout.splitlines() == [
-        'user.py:9: note: Revealed type is "float | None"',
-        'user.py:10: note: Revealed type is "pathlib.Path | None"',
-        'user.py:11: note: Revealed type is "list[syneg_data.records.Example]"',
-        'user.py:12: note: Revealed type is "syneg_data.validation.Validation"',
-        'user.py:19: error: Argument 2 to "mine" has incompatible type "str"; expected '
+        'user.py:13: note: Revealed type is "float | None"',
+        'user.py:14: note: Revealed type is "pathlib.Path | None"',
+        'user.py:15: note: Revealed type is "list[syneg_data.records.Example]"',
+        'user.py:16: note: Revealed type is "syneg_data.validation.Validation"',
+        'user.py:23: error: Argument 2 to "mine" has incompatible type "str"; expected '
         '"Sequence[Bm25 | Dense | RunFile]"  [arg-type]',
-        'user.py:20: error: Argument 1 to "build" has incompatible type "int"; expected '
+        'user.py:24: error: Argument "margin" to "Relative" has incompatible type "str"; expected "float"  [arg-type]',
+        'user.py:25: error: Argument 1 to "build" has incompatible type "int"; expected '
         '"RecipeFile | str | Path"  [arg-type]',
     ]
 
@@ -302,7 +306,15 @@ def test_a_collection_of_ones_own_is_mined():
     found = mine(CORPUS, [Bm25(depth=3)])
     assert [(row.doc_id, row.reason) for row in found.candidates] == [("a", "positive"), ("b", "")]
     assert [(twin.doc_id, twin.same_as) for twin in found.twins] == [("c", "b")]
-    assert mine(CORPUS, [Bm25()], guards=Guards(near_duplicate=None)).candidates == found.candidates
+
+
+def test_guards_are_the_recipes_or_those_that_are_named():
+    """Two of three sequences of words are shared, 0.67 of them."""
+    texts = {"a": "zinc helps against colds", "b": "zinc helps against colds indeed"}
+    alike = Collection({key: Document(key, text) for key, text in texts.items()}, {"q": "zinc"}, {"q": {"a": 1}})
+    assert [row.reason for row in mine(alike, [Bm25()]).candidates] == ["positive", ""]
+    strict = mine(alike, [Bm25()], guards=Guards(near_duplicate=0.5))
+    assert [row.reason for row in strict.candidates] == ["positive", "near_duplicate_of_positive"]
 
 
 def test_two_of_one_name_are_refused(home):
