@@ -231,6 +231,27 @@ def test_exports_are_compared_by_kind_and_are_no_configs(builds, tmp_path):
     assert not [row for row in found["rows"] if row["config"].startswith("exports")]
 
 
+def test_a_relabelled_candidate_is_a_flip_and_negatives_in_another_order_are_the_same(builds, tmp_path):
+    def relabel(table):
+        told = [
+            "relabelled" if row["verdict"] == "false_negative" and row["query_id"] == "q01" else row["reason"]
+            for row in table.to_pylist()
+        ]
+        return table.set_column(table.column_names.index("reason"), "reason", pa.array(told))
+
+    def turn(table):
+        turned = pa.array([row[::-1] for row in table["negative_ids"].to_pylist()])
+        return table.set_column(table.column_names.index("negative_ids"), "negative_ids", turned)
+
+    folder = rewritten(copied(builds, "first", tmp_path / "b"), "candidates", relabel)
+    found = between(builds, "first", listed(rewritten(folder, "ids", turn)))
+    (flip,) = found["gate"]["flips"]
+    assert (flip["from"], flip["to"], flip["count"]) == ("false_negative", "relabelled", 3)
+    assert {row["query_id"] for row in flip["examples"]} == {"q01"}
+    assert rows_of(found, "ids")["changed"] == 6, "rows of ids are compared as they are"
+    assert found["negatives"]["pairs"] == {"in_both": 6, "with_other_negatives": 0}
+
+
 def measure(name, value, low=None, high=None):
     return {"name": name, "group": "hardness", "value": value, "low": low, "high": high, "n": 9, "sentence": "So."}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syneg_data.difference.rows import balance, batches, compare_columns, compare_rows, digests, matched
+from syneg_data.difference.rows import balance, batches, compare_columns, compare_rows, digests, matched, named
 from syneg_data.errors import InputError
 from syneg_data.publishing.release import Release
 from syneg_data.publishing.versioning import Columns, Rows
@@ -125,3 +125,12 @@ def test_a_file_that_is_no_parquet_or_holds_no_plain_values_is_named(tmp_path):
     (tmp_path / "one" / release.files[0]).write_text(json.dumps("no table"))
     with pytest.raises(InputError, match="one: triplet is not as a build writes it"):
         list(batches(release, "triplet", "train", ("a",)))
+
+
+def test_rows_are_found_by_their_place_in_any_batch_of_any_file(tmp_path):
+    tables = [pa.table({"a": [f"{part}-{n}" for n in range(3000)]}) for part in range(2)]
+    release = written(tmp_path / "one", *tables)
+    assert named(release, "triplet", "train", ("a",), {0, 2999, 3000, 5500}) == {
+        0: ("0-0",), 2999: ("0-2999",), 3000: ("1-0",), 5500: ("1-2500",),
+    }  # fmt: skip
+    assert named(release, "triplet", "train", ("a",), set()) == {}
