@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from syneg_data.api import generate, mine, mix, training_tables, validate
+    from syneg_data.api import examine, generate, mine, mix, training_tables, validate
     from syneg_data.collection import Collection, Document
     from syneg_data.errors import SynegError
     from syneg_data.line import Judged, Mined, Written
@@ -46,6 +46,7 @@ __all__ = [
     "Verdict",
     "Written",
     "build",
+    "examine",
     "generate",
     "load_recipe",
     "mine",
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "api": ("generate", "mine", "mix", "training_tables", "validate"),
+    "api": ("examine", "generate", "mine", "mix", "training_tables", "validate"),
     "collection": ("Collection", "Document"),
     "errors": ("SynegError",),
     "line": ("Judged", "Mined", "Written"),

@@ -4,15 +4,19 @@ They are the very stages of a build. What replies, vectors and scores cost is pa
 local cache (`SYNEG_CACHE`) whether a notebook or a build asked first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from syneg_data import gating, stages
+from syneg_data.audit import registry
+from syneg_data.audit.registry import Findings
+from syneg_data.audit.subject import Embed, Subject
 from syneg_data.collection import Collection
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress, Silence
 from syneg_data.export import configs
 from syneg_data.generation import Generation, Strategy
+from syneg_data.generation.drafts import final_rows
 from syneg_data.inputs import model_of_engine, models_of_mining, models_of_validation, refuse_doubles, resolve
 from syneg_data.line import Judged, Mined, Work, Written
 from syneg_data.mining import Guards, Miner
@@ -150,6 +154,43 @@ def mix(
     """
     whole = collection.with_documents((written or Written()).documents())
     return spec.mix(judged.material(whole, strategies, seed))
+
+
+def examine(
+    collection: Collection,
+    mixed: Mixed,
+    judged: Judged,
+    written: Written | None = None,
+    *,
+    held_out: Mapping[str, Collection] | None = None,
+    evaluation: Mapping[str, Sequence[str]] | None = None,
+    seed: int = 0,
+    language: Sequence[str] = ("en",),
+    embed: Embed | None = None,
+) -> Findings:
+    """The audit: figures of the finished set, each with an interval and a sentence that says what it means.
+
+    Args:
+        collection: corpus, queries and judgements, without what was written.
+        mixed: from `mix`.
+        judged: from `validate`.
+        written: from `generate`; None: nothing was written.
+        held_out: split -> its collection, to look for overlap with.
+        evaluation: name -> texts that must not be trained on, to look for overlap with.
+        seed: of folds and samples.
+        language: ISO 639-1 codes that the texts should have.
+        embed: texts -> unit vectors, shape (n, dimension); None: what needs them is not measured.
+
+    Returns:
+        `measures`, and `details` for plots.
+    """
+    done = written or Written()
+    return registry.examine(
+        Subject(
+            collection.with_documents(done.documents()), mixed.examples, judged.verdicts, final_rows(done.rows),
+            held_out or {}, evaluation or {}, seed, language=tuple(language), embed=embed,
+        )
+    )  # fmt: skip
 
 
 def training_tables(collection: Collection, mixed: Mixed, written: Written | None = None) -> dict[str, "pa.Table"]:

@@ -15,6 +15,7 @@ from syneg_data import (
     Mined,
     PathModel,
     build,
+    examine,
     generate,
     load_recipe,
     mine,
@@ -197,6 +198,18 @@ def test_the_functions_are_the_stages_of_a_build(file, past):
     for config, table in tables.items():
         assert table.to_pylist() == past.release.table(config).to_pylist(), config
     assert [table.shape for table in tables.values()] == [(12, 3), (6, 4), (6, 5)]
+
+
+def test_the_figures_of_the_audit_are_those_of_the_build(file, past):
+    recipe = file.recipe
+    collection = recipe.source.load(recipe.seed)
+    written = generate(collection, recipe.generation, seed=recipe.seed)
+    found = examine(collection, past.mix(), past.judged, written, seed=recipe.seed)
+    known = {row["name"]: row for row in past.report["audit"]["measures"]}
+    assert len(found.measures) > 10
+    assert {m.name: (m.value, m.n) for m in found.measures if m.value is not None} == {
+        m.name: (known[m.name]["value"], known[m.name]["n"]) for m in found.measures if m.value is not None
+    }
 
 
 def plain(verdicts):
