@@ -30,21 +30,22 @@ class Publishing(Spec):
     """The publishing section of a recipe."""
 
     license: License = Field(description="licence of the data set")
-    pretty_name: str | None = Field(None, description="title on the card; default: the recipe's name")
+    pretty_name: str | None = Field(default=None, description="title on the card; default: the recipe's name")
     license_name: str | None = Field(
-        None,
+        default=None,
         description="with license: other, its name as the Hub shows it, such as llama3.1-community",
         pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$",
     )
     license_link: str | None = Field(
-        None,
+        default=None,
         description="with license: other, where its text can be read",
         max_length=400,
         pattern=r"^https://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+$",
     )
-    language: tuple[Language, ...] = Field(("en",), description="ISO 639-1 codes", min_length=1)
+    language: tuple[Language, ...] = Field(default=("en",), description="ISO 639-1 codes", min_length=1)
     source_datasets: tuple[Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")], ...] = Field(
-        (), description="Hub ids of the data sets that the source was made from, such as BeIR/scifact; left out: none"
+        default=(),
+        description="Hub ids of the data sets that the source was made from, such as BeIR/scifact; left out: none",
     )
 
 
@@ -59,10 +60,14 @@ class Comparison(Spec):
     """The comparison section of a recipe."""
 
     learning_rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
-        (2e-5, 5e-5, 1e-4), min_length=1, description="each arm takes the one that is best on dev; of equals the first"
+        default=(2e-5, 5e-5, 1e-4),
+        min_length=1,
+        description="each arm takes the one that is best on dev; of equals the first",
     )
-    held_out: float = Field(0.1, gt=0, lt=0.5, description="share of the queries kept back to look for shortcuts on")
-    elsewhere: tuple[Elsewhere, ...] = Field((), description="other collections to measure on")
+    held_out: float = Field(
+        default=0.1, gt=0, lt=0.5, description="share of the queries kept back to look for shortcuts on"
+    )
+    elsewhere: tuple[Elsewhere, ...] = Field(default=(), description="other collections to measure on")
 
 
 class Recipe(Spec):
@@ -70,18 +75,22 @@ class Recipe(Spec):
 
     name: str = Field(description="name of the data set and of its build folder", pattern=r"^[a-z0-9][a-z0-9._-]*$")
     seed: int = Field(description="every random choice follows from it", ge=0)
-    limit: int | None = Field(None, ge=1, description="only this many queries, chosen by hash so that limits nest")
+    limit: int | None = Field(
+        default=None, ge=1, description="only this many queries, chosen by hash so that limits nest"
+    )
     source: Source = Field(description="corpus, queries and judgements")
     mining: tuple[Miner, ...] = Field(min_length=1, description="where retrieved negatives come from")
-    guards: Guards = Field(Guards(), description="what is refused by its text alone")
-    generation: Generation | None = Field(None, description="where written negatives come from; left out: none")
+    guards: Guards = Field(default=Guards(), description="what is refused by its text alone")
+    generation: Generation | None = Field(default=None, description="where written negatives come from; left out: none")
     validation: Validation = Field(description="the gate against false negatives")
     mixing: Mixing = Field(description="which kept candidates become whose negatives")
-    audit: Audit | None = Field(None, description="gates on the figures of the finished set; left out: none")
-    export: Export | None = Field(None, description="formats of trainers, written beside the configs; left out: none")
+    audit: Audit | None = Field(default=None, description="gates on the figures of the finished set; left out: none")
+    export: Export | None = Field(
+        default=None, description="formats of trainers, written beside the configs; left out: none"
+    )
     publishing: Publishing = Field(description="what the card needs to say")
-    training: Training | None = Field(None, description="the reference retriever")
-    comparison: Comparison | None = Field(None, description="what `compare` tries and measures on")
+    training: Training | None = Field(default=None, description="the reference retriever")
+    comparison: Comparison | None = Field(default=None, description="what `compare` tries and measures on")
 
 
 # The sections that are the same for every recipe, and where each kind may stand; `syneg-data kinds`, the docs and the

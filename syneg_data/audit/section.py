@@ -13,8 +13,8 @@ from syneg_data.spec import Spec
 class Bound(Spec):
     """The bounds of one figure of the audit; one that could not be measured is within none."""
 
-    max: float | None = Field(None, description="the highest value that passes")
-    min: float | None = Field(None, description="the lowest value that passes")
+    max: float | None = Field(default=None, description="the highest value that passes")
+    min: float | None = Field(default=None, description="the lowest value that passes")
 
     @model_validator(mode="after")
     def _bounds_something(self) -> "Bound":
@@ -27,7 +27,7 @@ class Bound(Spec):
 
 # A key for every figure there is, so that a gate on one that nobody measures is refused like any other unknown key.
 _KEYS: dict[str, Any] = {
-    name: (Bound | None, Field(None, description=f"bounds of {name.replace('_', ' ')}")) for name in MEASURES
+    name: (Bound | None, Field(default=None, description=f"bounds of {name.replace('_', ' ')}")) for name in MEASURES
 }
 if TYPE_CHECKING:
 
@@ -41,16 +41,19 @@ else:
 class Audit(Spec):
     """The audit section of a recipe: without it everything is measured, and nothing is asked of the figures."""
 
-    gates: Gates = Field(Gates(), description="what figures must keep within")
+    gates: Gates = Field(default=Gates(), description="what figures must keep within")
     on_fail: Literal["warn", "fail"] = Field(
-        "fail", description="what comes of a figure beyond its gate: the build ends before it is published, or says so"
+        default="fail",
+        description="what comes of a figure beyond its gate: the build ends before it is published, or says so",
     )
     evaluation: tuple[ExistingPath, ...] = Field(
-        (),
+        default=(),
         description="files whose texts must not be in the set: JSON lines with `text` (or `query`), or a text a line; "
         "the splits that the source brings along are looked at anyway",
     )
-    sample: int = Field(10_000, ge=100, description="most texts that a costly measure looks at; drawn by the seed")
+    sample: int = Field(
+        default=10_000, ge=100, description="most texts that a costly measure looks at; drawn by the seed"
+    )
 
     def bounds(self) -> dict[str, Bound]:
         """Name of a figure -> its bounds, of those that have any."""

@@ -18,9 +18,11 @@ class Ambiguous(Options):
     """Negatives drawn with probability proportional to exp(-a (s - s_positive - b)^2), mined and synthetic alike."""
 
     kind: Literal["ambiguous"] = "ambiguous"
-    negatives: int = Field(3, ge=1, description="negatives per pair")
-    a: float = Field(20.0, ge=0, description="how sharply; on the scale of the relevance, so 0 to 1 where calibrated")
-    b: float = Field(0.0, description="the most likely distance from the positive's relevance; below 0: easier")
+    negatives: int = Field(default=3, ge=1, description="negatives per pair")
+    a: float = Field(
+        default=20.0, ge=0, description="how sharply; on the scale of the relevance, so 0 to 1 where calibrated"
+    )
+    b: float = Field(default=0.0, description="the most likely distance from the positive's relevance; below 0: easier")
 
     def problems(self, offer: Offer) -> Iterator[Problem]:
         """As for every kind; and distances must be comparable."""

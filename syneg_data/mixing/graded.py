@@ -16,12 +16,14 @@ class GradedLists(Options):
 
     kind: Literal["graded"] = "graded"
     shortage: Shortage = Field(
-        "ragged",
+        default="ragged",
         description="a pair with a grade too few: `ragged`: the others, at least one, `backfill`, drop it, or fail",
     )
-    strategy: str = Field("graded", description="name of the strategy, of kind graded, that wrote them")
-    grades: tuple[int, ...] = Field((2, 1, 0), min_length=1, description="which, each of them below the positives'")
-    per_grade: int = Field(1, ge=1, description="passages of each grade")
+    strategy: str = Field(default="graded", description="name of the strategy, of kind graded, that wrote them")
+    grades: tuple[int, ...] = Field(
+        default=(2, 1, 0), min_length=1, description="which, each of them below the positives'"
+    )
+    per_grade: int = Field(default=1, ge=1, description="passages of each grade")
     needs_written: ClassVar[bool] = True
 
     @property

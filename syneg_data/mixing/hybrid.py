@@ -21,10 +21,10 @@ class Hybrid(Choosing):
     """Each (query, positive) gets `synthetic` negatives of its own and `mined` ones of its query's."""
 
     kind: Literal["hybrid"] = "hybrid"
-    synthetic: int = Field(1, ge=1, description="synthetic negatives per pair")
-    mined: int = Field(2, ge=1, description="mined negatives per pair")
+    synthetic: int = Field(default=1, ge=1, description="synthetic negatives per pair")
+    mined: int = Field(default=2, ge=1, description="mined negatives per pair")
     synthetic_per_mined: float | None = Field(
-        None,
+        default=None,
         gt=0,
         description="in place of the two: synthetic per mined negative over the data set; how many of the `negatives` "
         "of a pair are synthetic is rounded up or down by seed",

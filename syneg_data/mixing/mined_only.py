@@ -14,7 +14,7 @@ class MinedOnly(Choosing):
     """Each (query, positive) gets `mined` negatives of its query's and no synthetic ones."""
 
     kind: Literal["mined_only"] = "mined_only"
-    mined: int = Field(3, ge=1, description="mined negatives per pair")
+    mined: int = Field(default=3, ge=1, description="mined negatives per pair")
 
     @property
     def negatives(self) -> int:

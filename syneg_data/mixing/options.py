@@ -44,14 +44,16 @@ class Options(Spec):
     """Said of every kind of mixing."""
 
     shortage: Shortage = Field(
-        "drop",
+        default="drop",
         description="a pair with too few: drop it (counted), `ragged`: fewer negatives, at least one, `backfill` from "
         "other sources, or fail the build",
     )
-    backfill: tuple[str, ...] = Field((), description="with `shortage: backfill`: names of sources, in this order")
-    cap: int | None = Field(None, ge=1, description="how often one document may be a negative in the whole set")
+    backfill: tuple[str, ...] = Field(
+        default=(), description="with `shortage: backfill`: names of sources, in this order"
+    )
+    cap: int | None = Field(default=None, ge=1, description="how often one document may be a negative in the whole set")
     restyled: float = Field(
-        0.5, ge=0, le=1, description="share of the pairs with a restyled positive whose example takes it"
+        default=0.5, ge=0, le=1, description="share of the pairs with a restyled positive whose example takes it"
     )
     needs_written: ClassVar[bool] = False
 
@@ -83,7 +85,7 @@ class Matching(Options):
     """Said of the kinds that can choose by length."""
 
     match_lengths: Literal["positive", "synthetic"] | None = Field(
-        None,
+        default=None,
         description="choose what is nearest in words: to the positive, or mined ones to the example's synthetic ones; "
         "left out: hardest first",
     )
@@ -99,5 +101,6 @@ class Choosing(Matching):
     """Said of the kinds that take whatever miner or strategy there is."""
 
     balance: bool = Field(
-        False, description="take from the miners, and from the strategies, in turn, beginning with one drawn by seed"
+        default=False,
+        description="take from the miners, and from the strategies, in turn, beginning with one drawn by seed",
     )

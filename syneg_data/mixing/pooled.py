@@ -16,8 +16,10 @@ class Pooled(Choosing):
     """As many of each kind as `hybrid` has, but over the data set: a pair may get several synthetic ones or none."""
 
     kind: Literal["pooled"] = "pooled"
-    synthetic: int = Field(1, ge=1, description="synthetic negatives per pair on average, drawn from all by seed")
-    mined: int = Field(2, ge=0, description="mined ones fill each pair to `synthetic` + `mined` negatives")
+    synthetic: int = Field(
+        default=1, ge=1, description="synthetic negatives per pair on average, drawn from all by seed"
+    )
+    mined: int = Field(default=2, ge=0, description="mined ones fill each pair to `synthetic` + `mined` negatives")
     needs_written: ClassVar[bool] = True
 
     @property

@@ -14,7 +14,7 @@ class SyntheticOnly(Choosing):
     """Each (query, positive) gets `synthetic` negatives that were written for it, and no mined ones."""
 
     kind: Literal["synthetic_only"] = "synthetic_only"
-    synthetic: int = Field(1, ge=1, description="synthetic negatives per pair")
+    synthetic: int = Field(default=1, ge=1, description="synthetic negatives per pair")
     needs_written: ClassVar[bool] = True
 
     @property

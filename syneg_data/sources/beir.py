@@ -25,10 +25,13 @@ class Beir(Spec):
     path: ExistingPath = Field(description="the folder; relative to the recipe")
     split: str = Field(description="which qrels to build on: qrels/<split>.tsv", pattern=r"^\w+(\.\w+)*$")
     dev: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of the train queries set aside as split `dev`; 0 leaves train whole"
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of the train queries set aside as split `dev`; 0 leaves train whole",
     )
     evaluation: tuple[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")], ...] | None = Field(
-        None,
+        default=None,
         description="splits that the data set brings along to evaluate on; left out: dev and test, where there are any",
     )
     license: License = Field(description="licence of corpus, queries and judgements")

@@ -25,28 +25,28 @@ class Documents(Spec):
     """A file of documents to mine from besides those of the pairs: JSON lines, CSV, TSV or Parquet."""
 
     path: ExistingPath = Field(description="the file, plain or gzipped (.gz); relative to the recipe")
-    text: str = Field("text", description="column with the text")
-    title: str | None = Field(None, description="column with the title; left out: none")
-    id: str | None = Field(None, description="column with the id; left out: made from title and text")
+    text: str = Field(default="text", description="column with the text")
+    title: str | None = Field(default=None, description="column with the title; left out: none")
+    id: str | None = Field(default=None, description="column with the id; left out: made from title and text")
 
 
 class Pairs(Spec):
     """A file of (query, relevant text), as JSON lines, CSV, TSV or Parquet; its texts are the corpus."""
 
-    kind: Literal["pairs"]
+    kind: Literal["pairs"] = "pairs"
     path: ExistingPath = Field(description="the file, plain or gzipped (.gz); relative to the recipe")
-    query: str = Field("query", description="column with the query")
-    positive: str = Field("positive", description="column with the text that is relevant to it")
-    title: str | None = Field(None, description="column with the title of that text; left out: none")
-    query_id: str | None = Field(None, description="column with the query's id; left out: made from the query")
+    query: str = Field(default="query", description="column with the query")
+    positive: str = Field(default="positive", description="column with the text that is relevant to it")
+    title: str | None = Field(default=None, description="column with the title of that text; left out: none")
+    query_id: str | None = Field(default=None, description="column with the query's id; left out: made from the query")
     positive_id: str | None = Field(
-        None,
+        default=None,
         description="column with the text's id; left out: made from title and text, or that of the same in `corpus`",
     )
-    corpus: Documents | None = Field(None, description="documents to mine from in addition; left out: none")
-    split: Literal["train", "dev", "test"] = Field("train", description="which part of the queries to build on")
-    dev: float = Field(0.0, ge=0.0, lt=1.0, description="share of the queries set aside as split `dev`")
-    test: float = Field(0.0, ge=0.0, lt=1.0, description="share of the queries set aside as split `test`")
+    corpus: Documents | None = Field(default=None, description="documents to mine from in addition; left out: none")
+    split: Literal["train", "dev", "test"] = Field(default="train", description="which part of the queries to build on")
+    dev: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the queries set aside as split `dev`")
+    test: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the queries set aside as split `test`")
     license: License = Field(description="licence of queries and texts")
 
     @model_validator(mode="after")

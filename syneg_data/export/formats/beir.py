@@ -17,7 +17,7 @@ from syneg_data.spec import Spec
 class BeirLayout(Spec):
     """BEIR, `corpus.jsonl, queries.jsonl, qrels/<split>.tsv`: the collection to evaluate on, no hard negatives."""
 
-    kind: Literal["beir"]
+    kind: Literal["beir"] = "beir"
 
     what: ClassVar[str] = (
         "the collection in the BEIR layout, to evaluate on: all documents that no model wrote, and queries and the "

@@ -12,7 +12,7 @@ from syneg_data.spec import Spec
 class FlagEmbedding(Spec):
     """FlagEmbedding (BGE), `query, pos, neg, pos_scores, neg_scores` as JSON lines: a line per example."""
 
-    kind: Literal["flag_embedding"]
+    kind: Literal["flag_embedding"] = "flag_embedding"
 
     what: ClassVar[str] = (
         "FlagEmbedding's JSON lines (query, pos, neg, pos_scores, neg_scores), as --train_data of its embedders and "

@@ -17,7 +17,7 @@ from syneg_data.spec import Spec
 class MtebLayout(Spec):
     """MTEB, configs `default` (judgements), `corpus` and `queries` as Parquet: the collection to evaluate on."""
 
-    kind: Literal["mteb"]
+    kind: Literal["mteb"] = "mteb"
 
     what: ClassVar[str] = (
         "the collection as MTEB's retrieval tasks read it (configs default, corpus, queries), to evaluate on: all "

@@ -13,7 +13,7 @@ from syneg_data.spec import Spec
 class SentenceTransformersIds(Spec):
     """Sentence Transformers, `(query_id, document_ids, scores)` with tables of queries and documents, as Parquet."""
 
-    kind: Literal["sentence_transformers_ids"]
+    kind: Literal["sentence_transformers_ids"] = "sentence_transformers_ids"
 
     what: ClassVar[str] = (
         "ids for Sentence Transformers' resolve_ids (query_id, document_ids, scores; the positive first) with the "

@@ -17,9 +17,9 @@ from syneg_data.spec import Spec
 class SentenceTransformersLabeledList(Spec):
     """Sentence Transformers, `(query, documents, scores)` as Parquet, the positive first: a row per example."""
 
-    kind: Literal["sentence_transformers_labeled_list"]
+    kind: Literal["sentence_transformers_labeled_list"] = "sentence_transformers_labeled_list"
     labels: Literal["scores", "binary"] = Field(
-        "scores",
+        default="scores",
         description="`scores`: the gate's relevance of each document, to distil; `binary`: 1 for the positive, 0 else",
     )
 

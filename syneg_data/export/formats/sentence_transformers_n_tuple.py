@@ -13,7 +13,7 @@ from syneg_data.spec import Spec
 class SentenceTransformersNTuple(Spec):
     """Sentence Transformers, `(anchor, positive, negative_1, ...)` as Parquet: a row per example."""
 
-    kind: Literal["sentence_transformers_n_tuple"]
+    kind: Literal["sentence_transformers_n_tuple"] = "sentence_transformers_n_tuple"
 
     what: ClassVar[str] = (
         "Sentence Transformers tuples (anchor, positive, negative_1 ...; a row per example), for "

@@ -12,7 +12,7 @@ from syneg_data.spec import Spec
 class SentenceTransformersTriplet(Spec):
     """Sentence Transformers, `(anchor, positive, negative)` as Parquet: a row per negative."""
 
-    kind: Literal["sentence_transformers_triplet"]
+    kind: Literal["sentence_transformers_triplet"] = "sentence_transformers_triplet"
 
     what: ClassVar[str] = (
         "Sentence Transformers triplets (anchor, positive, negative; a row per negative), for "

@@ -12,7 +12,7 @@ from syneg_data.spec import Spec
 class Tevatron(Spec):
     """Tevatron, `query_id, query, positive_passages, negative_passages` as JSON lines: a line per example."""
 
-    kind: Literal["tevatron"]
+    kind: Literal["tevatron"] = "tevatron"
 
     what: ClassVar[str] = (
         "Tevatron's JSON lines (query_id, query, positive_passages, negative_passages, each passage with docid, title "
