@@ -102,7 +102,7 @@ class Likeness:
         )
 
     def search(
-        self, texts: Sequence[int], among: Sequence[int] | None = None, *, least: float, most: int = 300
+        self, texts: Sequence[int], among: Sequence[int] | None = None, *, least: float, most: int = 100
     ) -> Near:
         """Which of `texts` have a near-duplicate among others.
 
