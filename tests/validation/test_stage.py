@@ -174,7 +174,7 @@ def test_the_same_recipe_gives_the_same_bytes(world, tmp_path, cache, rule):
 
 
 def test_false_negatives_can_become_positives(world, tmp_path):
-    """Three kept ones are dealt to the four pairs of each query, of which the last shares the hardest with the first."""
+    """Three kept ones are dealt to the four pairs of each query; the last shares the hardest with the first."""
     done = build(world(false_negative="relabel", changes=ONE_EACH), tmp_path / "out")
     expected = {shape: (verdict, reason.replace("above_threshold", "relabelled"), relevance)
                 for shape, (verdict, reason, relevance) in FATES.items()}  # fmt: skip
