@@ -1,6 +1,7 @@
 """Secrets: what in generated texts looks like a credential or personal data. Counted by kind; no text is ever shown."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from syneg_data.confidential import CREDENTIALS, PERSONAL, spans
 
 NAMES: tuple[str, ...] = ("secrets_written", "secrets_copied", "personal_data_written", "personal_data_copied")
 _GROUP = "secrets"
+_RUN = re.compile(r"[A-Za-z0-9]+")
+_CUT = 200  # characters; the shortest of the greatest lengths that a form has
 
 
 @dataclass(slots=True)
@@ -103,15 +106,29 @@ def _in_corpus(subject: Subject, drafts: Sequence[_Draft]) -> set[str]:
         sources = [_flat(text) for text in draft.sources] if draft.found else []
         for piece in draft.found:
             (copied if any(piece in text for text in sources) else looked_for).add(piece)
-    looked_for -= copied
+    waiting: dict[str, list[str]] = {}
+    for piece in looked_for - copied:
+        waiting.setdefault(_longest_run(piece), []).append(piece)
     written = {row.doc_id for row in subject.generations} | set(subject.negative_ids("synthetic"))
     real = (subject.collection.text(doc_id) for doc_id in subject.collection.documents if doc_id not in written)
     for texts in (subject.collection.queries.values(), real):
         for text in texts:
-            if not looked_for:
+            if not waiting:
                 return copied
-            flat = _flat(text)
-            here = {piece for piece in looked_for if piece in flat}
-            copied |= here
-            looked_for -= here
+            # Whoever looked for each piece in each text would be at it for hours in a large corpus.
+            for run in waiting.keys() & set(_RUN.findall(text)):
+                flat = _flat(text)
+                copied.update(piece for piece in waiting[run] if piece in flat)
+                waiting[run] = [piece for piece in waiting[run] if piece not in copied]
+                if not waiting[run]:
+                    del waiting[run]
     return copied
+
+
+def _longest_run(piece: str) -> str:
+    """What a text that holds the piece has as one run of letters and digits, too.
+
+    Forms begin and end where such a run does, but for one that is cut at its greatest length.
+    """
+    runs = _RUN.findall(piece)
+    return max(runs[:-1] if len(piece) >= _CUT else runs, key=len, default="")

@@ -2,9 +2,13 @@
 
 import json
 
+import pytest
+
 from syneg_data.audit.secrets import NAMES, measure
 from syneg_data.collection import Document
+from syneg_data.confidential import CREDENTIALS
 from syneg_data.records import Generation
+from tests.confidential.test_scanning import TRUE
 
 TOKEN = "hf" + "_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7"
 OTHER = "AK" + "IA" + "IOSFODNN7EXAMPLE"
@@ -65,6 +69,16 @@ def test_what_stands_elsewhere_in_the_corpus_is_copied(subject_of):
     subject.collection.documents["far"] = Document("far", f"a document with  {MAIL}  in it")
     assert figures(subject)["personal_data_written"] == (0, 1)
     assert figures(subject)["personal_data_copied"] == (1, 1)
+
+
+@pytest.mark.parametrize(("kind", "piece"), TRUE)
+def test_every_kind_is_found_again_far_off_in_the_corpus(subject_of, kind, piece):
+    subject = subject_of([("query", "positive", [], [])], generations=[draft(1, f"drafted: {piece}\n-")])
+    name = "secrets" if kind in CREDENTIALS else "personal_data"
+    assert figures(subject)[f"{name}_written"] == (1, 1)
+    subject.collection.documents["far"] = Document("far", f"x\n({piece}), é".replace(" ", "\n "))
+    assert figures(subject)[f"{name}_copied"] == (1, 1)
+    assert figures(subject)[f"{name}_written"] == (0, 1)
 
 
 def test_another_generated_text_is_no_corpus(subject_of):
