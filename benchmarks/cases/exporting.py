@@ -114,6 +114,8 @@ def _rows(kind: str, sizes: tuple[int, ...], costs: list[Cost], runs: int) -> li
 
 def ours(kind: str, n: int) -> Cost:
     """Our format, in this process."""
+    # Loaded before the clock starts, as `datasets` is for the peer: it would hide in small sets how time grows.
+    import pyarrow.parquet  # noqa: F401
     from pydantic import TypeAdapter
 
     from syneg_data.export.formats import Format

@@ -54,8 +54,9 @@ def positive_scores(
     """What the gate says of the positives of examples: (query_id, positive_id) -> relevance.
 
     Of a positive that was itself judged (a restyled one, or a relabelled candidate) it is its own relevance. Of another
-    one it is the relevance of the positive that the gate held the example's negatives against, the lowest if they
-    differ: its own where its query has no other, by default the lowest of its query where there are several.
+    one it is the relevance of the positive that the gate held the example's negatives against, the highest if they
+    differ: its own where its query has no other, or where the rule holds what was written for a pair against the pair's
+    own; by default the lowest of its query where there are several.
 
     Args:
         examples: of one set.
@@ -78,5 +79,5 @@ def positive_scores(
         if pair in own:
             found[pair] = own[pair]
         elif held:
-            found[pair] = min(held)
+            found[pair] = max(held)
     return found

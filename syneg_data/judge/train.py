@@ -18,10 +18,13 @@ from syneg_data.durable import swap_directory, write_json, write_text
 from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
+from syneg_data.export.finished import positive_scores
 from syneg_data.judge.measuring import Measured, gains, measure, only, rounded, unseen
+from syneg_data.publishing.judgements import verdicts_of
 from syneg_data.publishing.manifest import RETRIEVER, intact, refuse_foreign, write_manifest
 from syneg_data.publishing.model_card import render_model_card
 from syneg_data.publishing.release import Release
+from syneg_data.records import Example
 from syneg_data.references import PathModel, Resolved
 from syneg_data.report.curves import draw_curves
 from syneg_data.spec import canonical, fingerprint
@@ -183,20 +186,18 @@ def trained_positives(release: Release) -> set[str]:
 
 def _teacher(release: Release, negatives: int) -> list[list[float]] | None:
     """Relevance of each example's positive and `negatives` negatives by the gate; None if one of them has none."""
-    relevance: dict[tuple[str, str], float] = {}
-    positive: dict[tuple[str, str], float] = {}
-    for row in release.table("candidates").to_pylist():
-        if row["relevance"] is not None:
-            relevance[row["query_id"], row["doc_id"]] = row["relevance"]
-        if row["positive_relevance"] is not None:
-            positive[row["query_id"], row["doc_id"]] = row["positive_relevance"]
+    verdicts = verdicts_of(release)
+    relevance = {(v.query_id, v.doc_id): v.relevance for v in verdicts}
+    rows = release.table("ids").to_pylist()
+    examples = [Example(r["query_id"], r["positive_id"], tuple(r["negative_ids"]), (), ()) for r in rows]
+    positives = positive_scores(examples, verdicts, verdicts_of(release, ["restyle"]))
     found = []
-    for row in release.table("ids").to_pylist():
-        keys = [(row["query_id"], doc_id) for doc_id in row["negative_ids"]]
-        if not keys or any(key not in relevance or key not in positive for key in keys):
+    for e in examples:
+        scores = [positives.get((e.query_id, e.positive_id)), *(relevance.get((e.query_id, d)) for d in e.negative_ids)]
+        known = [score for score in scores if score is not None]
+        if len(known) < len(scores) or not e.negative_ids:
             return None
-        # Candidates of one query are all held against the same positive or the same mean of its positives.
-        found.append([max(positive[key] for key in keys), *(relevance[keys[n % len(keys)]] for n in range(negatives))])
+        found.append([known[0], *(known[1 + n % len(e.negative_ids)] for n in range(negatives))])
     return found
 
 

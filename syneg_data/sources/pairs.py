@@ -51,11 +51,15 @@ class Pairs(Spec):
 
     @model_validator(mode="after")
     def _parts(self) -> "Pairs":
-        """The split to build on exists.
+        """The split to build on exists, and a query is not its own positive.
 
         Raises:
-            PydanticCustomError: it does not.
+            PydanticCustomError: it does not, or it is.
         """
+        if self.query == self.positive:
+            raise PydanticCustomError(
+                "one_column", "query and positive are one column, {name}; name two", {"name": self.query}
+            )
         if self.dev + self.test >= 1:
             raise PydanticCustomError("shares", "dev and test take all queries; make them smaller")
         if self.split != "train" and not self._share(self.split):
@@ -96,9 +100,11 @@ class Pairs(Spec):
         columns = [self.query, self.positive, self.title, self.query_id, self.positive_id]
         if self.corpus is not None:
             columns += [self.corpus.text, self.corpus.title, self.corpus.id]
-        what = (
-            f"no query with text is in split {split!r}; make its share larger" if content.qrels else "no row; add some"
-        )
+        what = "no row; add some"
+        if content.qrels and (self.dev or self.test):
+            what = f"no query with text is in split {split!r}; make its share larger"
+        elif content.qrels:
+            what = "no row has both query and text; name other columns in the recipe's source, or fill them"
         return select(
             content.documents, content.queries, qrels, [*content.files, *map(str, columns)], seed, limit, "pairs",
             f"{shown(Path(self.path))}: {what}",

@@ -22,7 +22,7 @@ def test_a_positive_has_the_score_that_its_negatives_were_held_against():
         verdict("q2", "b", None, None, word="duplicate", reason="twin"),
         verdict("q3", "z", None, None),
     ]
-    assert positive_scores(examples, verdicts) == {("q1", "p1"): 0.875, ("q2", "p2"): 0.75}
+    assert positive_scores(examples, verdicts) == {("q1", "p1"): 0.9, ("q2", "p2"): 0.75}, "own, where the rule says so"
 
 
 def test_a_positive_that_was_judged_itself_has_its_own():

@@ -230,6 +230,25 @@ def test_distillation_takes_the_gates_scores(release):
     assert len(examples.scores[0]) == 3
 
 
+def test_a_relabelled_positive_is_distilled_from_its_own_score(recipe, fresh_cache, tmp_path):
+    """Not from that of the positive which its negatives were held against."""
+    from syneg_data.pipeline import build
+
+    file = recipe()
+    gate = {**file.written["validation"], "rule": {"kind": "absolute", "maximum": 0.96}, "false_negative": "relabel"}
+    build(recipe(validation=gate), tmp_path / "more")
+    release = open_release(str(tmp_path / "more"))
+    said = {
+        (row["query_id"], row["doc_id"]): row["relevance"]
+        for row in release.table("candidates").to_pylist()
+        if row["reason"] == "relabelled"
+    }
+    scores = read_examples(release, settings(release, {"objective": {"kind": "distillation"}})).scores
+    pairs = [(row["query_id"], row["positive_id"]) for row in release.table("ids").to_pylist()]
+    own = [(said[pair], first) for pair, (first, *_) in zip(pairs, scores, strict=True) if pair in said]
+    assert len(own) > 5 and all(mine == first for mine, first in own)
+
+
 def test_lists_of_unequal_length_are_trained_on(recipe, fresh_cache, tmp_path):
     """Every example has as many columns as the longest, and repeats its own negatives in turn."""
     from syneg_data.pipeline import build

@@ -274,7 +274,7 @@ BAD = {
     "empty": (".jsonl", "", ": no row; add some"),
     "nothing but blanks": (
         ".jsonl", '{"query":" ","positive":"p"}\n',
-        ": no query with text is in split 'train'; make its share larger",
+        ": no row has both query and text; name other columns in the recipe's source, or fill them",
     ),
     "header": (
         ".csv", "query,answer\nq,p\n",
@@ -359,6 +359,7 @@ def test_a_folder_and_a_broken_gzip(here):
     ("fields", "what"),
     [
         ({"dev": 0.6, "test": 0.4}, "dev and test take all queries; make them smaller"),
+        ({"positive": "query"}, "query and positive are one column, query; name two"),
         ({"split": "dev"}, "there is no dev: set source.dev to a share such as 0.1"),
         ({"split": "test", "dev": 0.1}, "there is no test: set source.test to a share such as 0.1"),
     ],
