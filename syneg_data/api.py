@@ -23,6 +23,7 @@ from syneg_data.mining import Guards, Miner
 from syneg_data.mixing import Mixing
 from syneg_data.mixing.selection import Mixed
 from syneg_data.recipe import gate_problems, taken_names
+from syneg_data.records import Candidate
 from syneg_data.validation import Validation
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def mine(
         `candidates` by query, then by best rank; positives, copies of them and the like are among them with a `reason`.
 
     Raises:
-        InputError: two miners have one name, a model is broken, or a run does not fit the collection.
+        InputError: two miners have one name, a model is broken, or a positive or a run does not fit the collection.
         UnavailableError: a model cannot be fetched.
     """
+    _refuse_unknown(collection, [])
     _refuse_taken("mining", [miner.name for miner in miners])
     work = Work(progress=progress or Silence(), models=resolve(models_of_mining(miners)))
     return stages.mine(work, miners, guards or Guards(), collection)
@@ -78,10 +80,12 @@ def generate(
         own.
 
     Raises:
-        InputError: two strategies have one name, the model is broken, or its context is too short.
+        InputError: two strategies have one name, the model is broken, its context is too short, or a positive or a
+            candidate is not in the collection.
         GateError: the critic failed its exam, and `spec` says to end over that.
         UnavailableError: the engine or its model cannot be reached; what was written is in the store.
     """
+    _refuse_unknown(collection, (mined or Mined()).candidates)
     _refuse_taken("generation.strategies", [strategy.name for strategy in spec.strategies])
     work = Work(progress=progress or Silence(), models=resolve(model_of_engine(spec.engine)))
     return stages.generate(work, spec, collection, mined or Mined(), seed)
@@ -114,10 +118,11 @@ def validate(
         that rerankers said; `facts`, what was fitted to that.
 
     Raises:
-        InputError: the gate does not fit together, a model is broken, or a reranker cannot tell known positives from
-            other documents.
+        InputError: the gate does not fit together, a model is broken, a positive or a candidate is not in the
+            collection, or a reranker cannot tell known positives from other documents.
         UnavailableError: a model or engine cannot be reached.
     """
+    _refuse_unknown(collection, mined.candidates)
     problems = [f"validation.{'.'.join(loc)}: {what}" for loc, what in gate_problems(spec)]
     if problems:
         raise InputError("\n".join(problems))
@@ -137,6 +142,8 @@ def mix(
     seed: int = 0,
 ) -> Mixed:
     """Which of the candidates that were kept become whose negatives; pure, in seconds.
+
+    That `spec` fits what there is to mix is left to the caller; a recipe is refused over it.
 
     Args:
         collection: corpus, queries and judgements, without what was written.
@@ -209,6 +216,19 @@ def training_tables(collection: Collection, mixed: Mixed, written: Written | Non
     whole = collection.with_documents((written or Written()).documents())
     counts = {len(example.negative_ids) for example in mixed.examples} or {0}
     return configs.training_tables(whole, mixed.examples, counts.pop() if len(counts) == 1 else None)
+
+
+def _refuse_unknown(collection: Collection, candidates: Sequence[Candidate]) -> None:
+    """Refuse positives and candidates that nobody can look up."""
+    for query_id, doc_id in collection.pairs():
+        if doc_id not in collection.documents:
+            raise InputError(f"qrels: positive {doc_id!r} of query {query_id!r} is not among the documents; add it")
+    for row in candidates:
+        if row.query_id not in collection.queries or row.doc_id not in collection.documents:
+            raise InputError(
+                f"candidates: document {row.doc_id!r} for query {row.query_id!r}: one of the two is not in the "
+                "collection; add it, or leave the candidate out"
+            )
 
 
 def _refuse_taken(section: str, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from syneg_data import __version__
 from syneg_data.auditing import Audited, audit
 from syneg_data.collection import Collection
 from syneg_data.durable import write_json
-from syneg_data.errors import GateError
+from syneg_data.errors import GateError, InputError
 from syneg_data.execution import Progress, Silence
 from syneg_data.folder import write_folder, written_recipe
 from syneg_data.gating import validate
@@ -77,6 +77,8 @@ def build(
 
     Whatever ends it, an interrupt too, nothing is half-written, and the same call resumes.
     """
+    if until not in UNTIL:
+        raise InputError(f"until: no stage {until!r}; one of {', '.join(UNTIL)}")
     file = file if isinstance(file, RecipeFile) else load_recipe(file)
     recipe = file.recipe
     out = Path(out or Path("builds") / recipe.name).absolute()

@@ -1,22 +1,26 @@
 """A finished build read back as the rows that its stages made: looked at, judged and mixed anew without a model."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from syneg_data.collection import Collection, Document
+from syneg_data.collection import Collection
+from syneg_data.errors import InputError
 from syneg_data.generation import Strategy
 from syneg_data.line import Judged
 from syneg_data.mixing import Mixing
 from syneg_data.mixing.selection import Mixed
-from syneg_data.publishing.judgements import judged_collection, scores_of, verdicts_of
+from syneg_data.publishing.judgements import scores_of, verdicts_of
 from syneg_data.publishing.manifest import BUILD
 from syneg_data.publishing.release import Release, open_release
-from syneg_data.recipe import Recipe, recorded_recipe
+from syneg_data.recipe import Recipe, offer_of, recorded_recipe
+from syneg_data.recipe_text import part
 from syneg_data.records import Example
-from syneg_data.report.story import query_story, written_texts
-from syneg_data.rethreshold import rejudge
-from syneg_data.validation import Rule
+from syneg_data.report.story import query_story
+from syneg_data.rethreshold import collection_of, rejudge
+from syneg_data.validation import Rule, Validation
 
 
 def read_build(name: str | Path) -> "PastBuild":
@@ -115,7 +119,11 @@ class PastBuild:
             InputError: the gate does not fit together, or needs scores that the build lacks.
         """
         given = {"agree": agree, "ambiguous": ambiguous, "false_negative": false_negative}
-        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        changes: dict[str, Any] = {
+            name: part(name, value, Validation.model_fields[name].annotation)
+            for name, value in given.items()
+            if value is not None
+        }
         if rule is not None:
             changes["rule"] = rule.model_dump(mode="json")
         return rejudge(self.release, changes)[1]
@@ -128,30 +136,21 @@ class PastBuild:
             judged: from `rejudge`; None: the verdicts of the build.
 
         Raises:
+            InputError: `spec` does not fit the recipe.
             GateError: a pair gets too few negatives, and `spec` says to fail over that.
         """
+        if spec is not None:
+            offer = replace(offer_of(self.recipe), one_scale=_one_scale((judged or self.judged).facts))
+            problems = [f"mixing.{'.'.join(map(str, loc))}: {what}" for loc, what in spec.problems(offer)]
+            if problems:
+                raise InputError("\n".join(problems))
         strategies: tuple[Strategy, ...] = self.recipe.generation.strategies if self.recipe.generation else ()
         with self.release.reading("candidates"):
             material = (judged or self.judged).material(self.collection, strategies, self.recipe.seed)
         return (spec or self.recipe.mixing).mix(material)
 
 
-def collection_of(release: Release) -> Collection:
-    """Queries and judgements as the source had them, with all documents: the corpus, and every draft that was judged.
-
-    Raises:
-        InputError: a draft's text is nowhere in the release.
-    """
-    known = judged_collection(release)
-    corpus = {
-        row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in release.table("corpus").to_pylist()
-    }
-    with release.reading("generations"):
-        texts = written_texts(release.table("generations").to_pylist())
-    with release.reading("candidates"):
-        for verdict in verdicts_of(release, ("validate", "mix", "restyle")):
-            if verdict.origin == "synthetic" and verdict.doc_id not in corpus:
-                hit = verdict.sources[0]  # its strategy, and its slot counted from 1
-                text = texts[verdict.query_id, str(verdict.positive_id), hit.source, hit.rank - 1]
-                corpus[verdict.doc_id] = Document(verdict.doc_id, " ".join(text.split()))
-    return Collection(corpus, known.queries, known.qrels, release.digest)
+def _one_scale(facts: Mapping[str, Any]) -> bool:
+    """Whether relevance is on one scale, by what a gate says of itself."""
+    bars = [row["bar"]["rule"] for row in facts.get("rerankers", ())]
+    return len(bars) < 2 or facts["agree"] in ("joint", "mean") or set(bars) == {"calibrated"}

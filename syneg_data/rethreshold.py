@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from syneg_data.collection import Collection, Document
 from syneg_data.errors import InputError
 from syneg_data.line import Judged
 from syneg_data.mixing.options import Matching
@@ -15,6 +16,7 @@ from syneg_data.publishing.release import Release, open_release
 from syneg_data.recipe import Recipe, RecipeFile, check_recipe, gate_problems, offer_of, recorded_recipe
 from syneg_data.recipe_text import part
 from syneg_data.records import Scored, Verdict
+from syneg_data.report.story import written_texts
 from syneg_data.spec import fingerprint
 from syneg_data.validation import Reranker, Rule, Validation
 from syneg_data.validation.gate import Gate, Scores, Subject, as_positive, fate_of, settle
@@ -122,6 +124,27 @@ def rejudge(release: Release, changes: Mapping[str, Any]) -> tuple[Recipe, Judge
     return recipe, Judged(after, restyled, fingerprint("rejudge", release.digest, spec), stored, facts)
 
 
+def collection_of(release: Release) -> Collection:
+    """Queries and judgements as the source had them, with all documents: the corpus, and every draft that was judged.
+
+    Raises:
+        InputError: a draft's text is nowhere in the release.
+    """
+    known = judged_collection(release)
+    corpus = {
+        row["_id"]: Document(row["_id"], row["text"], row["title"]) for row in release.table("corpus").to_pylist()
+    }
+    with release.reading("generations"):
+        texts = written_texts(release.table("generations").to_pylist())
+    with release.reading("candidates"):
+        for verdict in verdicts_of(release, ("validate", "mix", "restyle")):
+            if verdict.origin == "synthetic" and verdict.doc_id not in corpus:
+                hit = verdict.sources[0]  # its strategy, and its slot counted from 1
+                text = texts[verdict.query_id, str(verdict.positive_id), hit.source, hit.rank - 1]
+                corpus[verdict.doc_id] = Document(verdict.doc_id, " ".join(text.split()))
+    return Collection(corpus, known.queries, known.qrels, release.digest)
+
+
 def changed_recipe(file: RecipeFile, folder: Path, changes: Mapping[str, Any]) -> RecipeFile:
     """The recipe of a build with its gate changed, ready to be built: no score is computed again.
 
@@ -218,12 +241,8 @@ def _judged(verdict: Verdict, gate: Gate, scores: Scores) -> Verdict:
 
 def _mix(release: Release, recipe: Recipe, judged: Judged) -> Mixed:
     """The examples that would come of it."""
-    if isinstance(recipe.mixing, Matching) and recipe.mixing.match_lengths:
-        raise InputError(
-            f"{release.label}: its mixing matches lengths, and a build does not hold the texts of what it did not "
-            "choose; change the recipe's gate and build it (scores are reused)"
-        )
-    collection = judged_collection(release)
+    lengths = isinstance(recipe.mixing, Matching) and recipe.mixing.match_lengths  # for which texts are read, too
+    collection = collection_of(release) if lengths else judged_collection(release)
     strategies = recipe.generation.strategies if recipe.generation else ()
     with release.reading("candidates"):
         material = judged.material(collection, strategies, recipe.seed)

@@ -10,6 +10,7 @@ import pytest
 
 import syneg_data
 from syneg_data import (
+    Candidate,
     Collection,
     Document,
     Hit,
@@ -31,7 +32,7 @@ from syneg_data.engines.scripted import ScriptedServer
 from syneg_data.errors import InputError
 from syneg_data.execution import Silence
 from syneg_data.mining import Bm25, Guards
-from syneg_data.mixing import Hybrid, MinedOnly
+from syneg_data.mixing import Ambiguous, Hybrid, MinedOnly, Quota
 from syneg_data.validation import BiEncoderReranker, Relative, Validation
 from tests.validation.test_written import TONES, TWIN, drafts
 from tests.validation.world import engine_at, files_of, save_words, write_data, write_recipe, write_run
@@ -251,6 +252,17 @@ def test_another_gate_and_another_mixing(past):
     assert past.mix(MinedOnly(mined=1), judged).examples[0].scores == (0.6,)
 
 
+def test_a_mixing_or_a_gate_that_does_not_fit_the_build_is_refused(past):
+    with pytest.raises(InputError, match=r"^mixing.sources.syn: no source 'syn'; did you mean 'syneg'\?$"):
+        past.mix(Quota(sources={"syn": 1}))
+    with pytest.raises(InputError, match=r"^agree: must be 'joint', 'any', 'all' or 'mean', not 'most'"):
+        past.rejudge(agree="most")
+    facts = {"agree": "any", "rerankers": [{"bar": {"rule": "relative"}}, {"bar": {"rule": "relative"}}]}
+    with pytest.raises(InputError, match=r"^mixing.kind: 'ambiguous' measures distances"):
+        past.mix(Ambiguous(negatives=1), replace(past.judged, facts=facts))
+    assert len(past.mix(Ambiguous(negatives=1), replace(past.judged, facts={**facts, "agree": "mean"})).examples) == 6
+
+
 def test_a_past_build_tells_the_story_of_a_query(past):
     story = past.explain("q00")
     assert [row["doc_id"] for row in story["candidates"] if row["reason"] == "positive"] == ["00-p"]
@@ -269,6 +281,8 @@ def test_a_build_says_in_a_line_what_it_is(file, home, past):
     assert again.run["build_reused"] is True
     early = build(file, home / "built", until="mine")
     assert repr(early) == "Build('world', no examples yet, 'no folder yet')"
+    with pytest.raises(InputError, match=r"^until: no stage 'mined'; one of load, mine, generate"):
+        build(file, home / "built", until="mined")
     assert repr(past) == "PastBuild('built')"
     assert repr(past.collection) == "Collection(228 documents, 6 queries, 6 pairs)"
     assert repr(file) == f"RecipeFile({str(file.path)!r})"
@@ -331,6 +345,19 @@ def test_guards_are_the_recipes_or_those_that_are_named():
     assert [row.reason for row in mine(alike, [Bm25()]).candidates] == ["positive", ""]
     strict = mine(alike, [Bm25()], guards=Guards(near_duplicate=0.5))
     assert [row.reason for row in strict.candidates] == ["positive", "near_duplicate_of_positive"]
+
+
+def test_what_is_not_in_the_collection_is_named(home):
+    gate = Validation(rerankers=[BiEncoderReranker(model=PathModel(path=home / "words"))])
+    for query_id, doc_id in [("q", "zzz"), ("zzz", "b")]:
+        strange = Mined([Candidate(query_id, doc_id, (Hit("elsewhere", 1, 1.0),), "")])
+        with pytest.raises(
+            InputError, match=rf"^candidates: document '{doc_id}' for query '{query_id}': one of the two"
+        ):
+            validate(CORPUS, gate, strange)
+    lost = replace(CORPUS, qrels={"q": {"a": 1, "zzz": 1, "gone": 0}})
+    with pytest.raises(InputError, match=r"^qrels: positive 'zzz' of query 'q' is not among the documents; add it$"):
+        mine(lost, [Bm25()])
 
 
 def test_examples_with_more_and_fewer_negatives_are_lists():

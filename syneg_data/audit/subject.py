@@ -71,11 +71,6 @@ class Subject:
         return list(dict.fromkeys(row.doc_id for row in self.negatives if row.origin == origin))
 
     @cached_property
-    def positive_ids(self) -> tuple[str, ...]:
-        """The distinct positives of the examples, in order of first use."""
-        return tuple(dict.fromkeys(example.positive_id for example in self.examples))
-
-    @cached_property
     def query_ids(self) -> tuple[str, ...]:
         """The distinct queries of the examples, in order of first use."""
         return tuple(dict.fromkeys(example.query_id for example in self.examples))

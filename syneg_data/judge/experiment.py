@@ -1,7 +1,7 @@
 """What the arms of a comparison have in common: pairs, negatives, budget, and the sets that are measured on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from syneg_data.inputs import resolve_models
 from syneg_data.judge.arms import ARMS, Arm, Chosen, Ground, Pair
 from syneg_data.judge.shortcuts import Probe, probe_pairs
 from syneg_data.line import Line
-from syneg_data.mixing.selection import Material
 from syneg_data.recipe import Comparison, RecipeFile, offer_of
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
@@ -192,21 +191,21 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
         found = mine(line, recipe.mining, recipe.guards, collection)
         written = generate(line, recipe.generation, collection, found, recipe.seed)
         judged = validate(line, recipe.validation, collection, found, written, recipe.seed)
-    kept = judged.kept()
-    relabelled = [(verdict.query_id, verdict.doc_id) for verdict in judged.relabelled()]
-    whole = collection.with_documents(written.documents()).with_positives(relabelled)
+    # Without strategies no written positive takes an original's place: all arms train on the same pairs.
+    material = judged.material(collection.with_documents(written.documents()), (), recipe.seed)
+    whole, kept = material.collection, material.kept
     synthetic, mined = recipe.mixing.budget(offer_of(recipe))
     manner = {name: value for name in _MANNER if (value := getattr(recipe.mixing, name, None)) is not None}
     encoder = _encoder(line)
     real = list(collection.documents)
     if not synthetic:  # nothing to tell from mined ones, so nothing is kept back
-        return whole, Ground(Material(whole, kept, seed=recipe.seed), real, 0, mined, encoder, manner), []
+        return whole, Ground(material, real, 0, mined, encoder, manner), []
     order = sorted(collection.queries, key=lambda query_id: sample_order(query_id, recipe.seed + 1))
     share = (recipe.comparison or Comparison()).held_out
     held_out = set(order[: int(share * len(order))])
     probes = probe_pairs(whole, kept, held_out)
     seen = [verdict for verdict in kept if verdict.query_id not in held_out]
-    material = Material(whole.without_queries(held_out), seen, seed=recipe.seed)
+    material = replace(material, collection=whole.without_queries(held_out), kept=seen)
     return whole, Ground(material, real, synthetic, mined, encoder, manner), probes
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from syneg_data.engines.scripted import Reply, ScriptedServer, honest
-from syneg_data.errors import InputError
 from syneg_data.pipeline import build
 from syneg_data.recipe import load_recipe
+from syneg_data.remixing import read_build
 from syneg_data.rethreshold import rethreshold
 from tests.generation.world import text
 from tests.validation.world import engine_at, rows_of, save_words, write_data, write_recipe, write_run
@@ -102,7 +102,11 @@ def test_a_cap_and_a_quota_that_is_filled_up(built):
     assert "n-tuple" in {path.name for path in folder.iterdir()}
 
 
-def test_what_rethreshold_cannot_say(built):
-    _, folder = built({"kind": "mined_only", "mined": 1, "match_lengths": "positive"}, written=False)
-    with pytest.raises(InputError, match=r"out: its mixing matches lengths, .* change the recipe's gate and build it"):
-        rethreshold(folder, {"rule": {"kind": "relative", "margin": 0.1}})
+def test_rethreshold_where_lengths_are_matched(built):
+    """The texts are those of the corpus and of the replies, chosen or not."""
+    mixing = {"kind": "hybrid", "synthetic": 1, "mined": 1, "match_lengths": "positive"}
+    report, folder = built(mixing)
+    found = rethreshold(folder, {"rule": {"kind": "relative", "margin": 0.05}})
+    assert found["examples"] == {"before": report["examples"], "after": report["examples"]}
+    past = read_build(folder)
+    assert past.mix().examples == past.examples
