@@ -160,6 +160,20 @@ def test_a_ragged_set_says_so():
     assert "n-tuple" not in text
 
 
+def test_one_example_with_one_negative_is_no_plural():
+    text = card(report={**REPORT, "examples": 1, "negatives_per_example": 1})
+    assert "\n1 training example for dense" in text and "a relevant document and 1 hard\nnegative. Every" in text
+    assert "\nThe negative of an example in one row, and" in text
+
+
+def test_relevance_is_from_0_to_1_only_where_every_rule_makes_it_so():
+    first, second = REPORT["validation"]["rerankers"]
+    assert second["bar"]["rule"] == "absolute"
+    assert "of a negative, on the scale of its reranker: the nearer" in card()
+    calibrated = card(report={**REPORT, "validation": {"agree": "any", "rerankers": [first]}})
+    assert "of a negative, from 0 to 1: the nearer" in calibrated
+
+
 def test_a_curve_over_all_scores_stands_in_place_of_the_single_ones():
     joint = {"rule": "calibrated", "maximum": 0.5, "slope crossed": 2.5, "slope llm": 0.75, "intercept": -3.25}
     report = {**REPORT, "validation": {**REPORT["validation"], "joint": joint}}
@@ -389,10 +403,10 @@ def test_prose_that_is_not_text_is_the_users_fault(tmp_path):
 
 
 def test_dataset_info_of_a_split_of_several_files_counts_all_of_them(tmp_path):
-    table = pa.table({"text": [f"text number {i}" for i in range(5000)], "n": list(range(5000))})
-    rows = write_split(tmp_path / "corpus", "train", table, group=1 << 15, file=1 << 16)
+    table = pa.table({"text": [f"text number {i}" for i in range(20_000)], "n": list(range(20_000))})
+    rows = write_split(tmp_path / "corpus", "train", table, group=1 << 15, file=1 << 18)
     assert len(rows) > 1 and all(pq.read_metadata(tmp_path / "corpus" / name).num_row_groups > 1 for name in rows)
-    (info,) = dataset_info(tmp_path, {"corpus": {"train": 5000}})
+    (info,) = dataset_info(tmp_path, {"corpus": {"train": 20_000}})
     assert info["download_size"] == sum((tmp_path / "corpus" / name).stat().st_size for name in rows)
     assert info["dataset_size"] == info["splits"][0]["num_bytes"] == pytest.approx(table.nbytes, rel=0.001)
 
