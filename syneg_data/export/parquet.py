@@ -35,7 +35,7 @@ def write_configs(folder: Path, tables: Mapping[str, Mapping[str, "pa.Table | St
 def rows_by_config(rows: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """The rows of each split, by config, of the rows of each file.
 
-    What has none, such as `generations` of a set without a language model, is left out: `datasets` opens no such config.
+    What has none, such as `generations` of a set without a language model, is left out: `datasets` opens no such thing.
     """
     found: dict[str, dict[str, int]] = {}
     for path, n in ((path, n) for path, n in rows.items() if n):

@@ -177,8 +177,8 @@ def dataset_info(folder: Path, rows: Mapping[str, Mapping[str, int]]) -> list[di
         )
     card = DatasetCardData()
     infos.to_dataset_card_data(card)
-    found: list[dict[str, Any]] = yaml.safe_load(card.to_yaml())["dataset_info"]
-    return found
+    found: Any = yaml.safe_load(card.to_yaml())["dataset_info"]
+    return found if isinstance(found, list) else [found]  # of a single config it is no list
 
 
 def _bytes_in_memory(path: Path) -> int:

@@ -98,7 +98,7 @@ def _some(n: int, noun: str) -> str:
 
 
 def gate(validation: Mapping[str, Any]) -> dict[str, Any]:
-    """How well each reranker tells known positives, the rules as they were fitted, and whether all give probabilities."""
+    """How well each reranker tells known positives, the rules as fitted, and whether all give probabilities."""
     rerankers = [
         {
             "name": inline(row["name"]),
