@@ -203,11 +203,12 @@ def training_tables(collection: Collection, mixed: Mixed, written: Written | Non
 
     Returns:
         `triplet` (query, positive, negative; a row per negative), `n-tuple` (query, positive, negative_1 ...; a row per
-        example) and `ids` (query_id, positive_id, negative_ids, sources, scores; row-aligned with `n-tuple`).
+        example) and `ids` (query_id, positive_id, negative_ids, sources, scores; row-aligned with `n-tuple`). Where
+        examples have more and fewer negatives, `ragged` (query, positive, negatives, a list) in place of `n-tuple`.
     """
     whole = collection.with_documents((written or Written()).documents())
-    most = max((len(example.negative_ids) for example in mixed.examples), default=0)
-    return configs.training_tables(whole, mixed.examples, most)
+    counts = {len(example.negative_ids) for example in mixed.examples} or {0}
+    return configs.training_tables(whole, mixed.examples, counts.pop() if len(counts) == 1 else None)
 
 
 def _refuse_taken(section: str, names: Sequence[str]) -> None:

@@ -12,8 +12,11 @@ import syneg_data
 from syneg_data import (
     Collection,
     Document,
+    Hit,
+    Judged,
     Mined,
     PathModel,
+    Verdict,
     build,
     examine,
     generate,
@@ -28,7 +31,7 @@ from syneg_data.engines.scripted import ScriptedServer
 from syneg_data.errors import InputError
 from syneg_data.execution import Silence
 from syneg_data.mining import Bm25, Guards
-from syneg_data.mixing import MinedOnly
+from syneg_data.mixing import Hybrid, MinedOnly
 from syneg_data.validation import BiEncoderReranker, Relative, Validation
 from tests.validation.test_written import TONES, TWIN, drafts
 from tests.validation.world import engine_at, files_of, save_words, write_data, write_recipe, write_run
@@ -328,6 +331,26 @@ def test_guards_are_the_recipes_or_those_that_are_named():
     assert [row.reason for row in mine(alike, [Bm25()]).candidates] == ["positive", ""]
     strict = mine(alike, [Bm25()], guards=Guards(near_duplicate=0.5))
     assert [row.reason for row in strict.candidates] == ["positive", "near_duplicate_of_positive"]
+
+
+def test_examples_with_more_and_fewer_negatives_are_lists():
+    kept = [
+        Verdict("q", None, "b", "mined", (Hit("bm25", 1, 2.0),), 0.4, 0.9, (), "keep", ""),
+        Verdict("q", "a", "d", "synthetic", (Hit("syneg", 1, None),), 0.5, 0.9, (), "keep", ""),
+        Verdict("r", None, "b", "mined", (Hit("bm25", 1, 2.0),), 0.3, 0.9, (), "keep", ""),
+    ]
+    texts = {**CORPUS.documents, "d": Document("d", "Zinc mends bones")}
+    whole = Collection(texts, {"q": "zinc", "r": "what helps"}, {"q": {"a": 1}, "r": {"a": 1}})
+    mixed = mix(whole, Hybrid(synthetic=1, mined=1, shortage="ragged"), Judged(kept))
+    tables = {name: table.to_pylist() for name, table in training_tables(whole, mixed).items()}
+    assert list(tables) == ["triplet", "ragged", "ids"]
+    assert tables["ragged"] == [
+        {"query": "zinc", "positive": "zinc helps", "negatives": ["Zinc mends bones", "zinc harms"]},
+        {"query": "what helps", "positive": "zinc helps", "negatives": ["zinc harms"]},
+    ]
+    assert len(tables["triplet"]) == 3
+    even = training_tables(whole, mix(whole, Hybrid(synthetic=1, mined=1), Judged(kept)))
+    assert {name: table.shape for name, table in even.items()} == {"triplet": (2, 3), "n-tuple": (1, 4), "ids": (1, 5)}
 
 
 def test_two_of_one_name_are_refused(home):

@@ -103,8 +103,11 @@ def _weighted(counts: Any) -> Any:  # noqa: ANN401
     Document frequencies are taken over all texts: they know nothing of labels.
     """
     import numpy as np
+    from scipy import sparse
     from sklearn.feature_extraction.text import TfidfTransformer
 
     frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     kept = counts[:, np.flatnonzero(frequency >= _RARE)]
+    if not kept.shape[1]:  # of a few texts, or of texts without a word: nothing to go by, which is no error
+        return sparse.csr_matrix((counts.shape[0], 1), dtype=np.float32)
     return TfidfTransformer(sublinear_tf=True).fit(kept).transform(kept, copy=False)

@@ -153,17 +153,18 @@ def _telling(known: Any, label: "NDArray[np.int64]") -> Any:  # noqa: ANN401
 def _weights(rows: Rows, seed: int) -> "NDArray[np.float32]":
     """How often each group is drawn, shape (draws + 1, highest group + 1), the first time all of them once.
 
-    Groups are drawn fold by fold, so that each fold keeps its size.
+    Groups are drawn from all folds together: where a fold has but one or two, drawing within it would hardly vary, and
+    the interval of five groups would be a point.
     """
     import numpy as np
 
     generator = np.random.default_rng(seed)
+    here = np.unique(rows.group)
     weights = np.zeros((_DRAWS + 1, int(rows.group.max()) + 1), np.float32)
-    for fold in range(FOLDS):
-        here = np.unique(rows.group[rows.test == fold])
-        if len(here):
-            weights[0, here] = 1
-            weights[1:, here] = generator.multinomial(len(here), np.full(len(here), 1 / len(here)), _DRAWS)
+    weights[0, here] = 1
+    for start in range(1, _DRAWS + 1, _AT_ONCE):
+        drawn = generator.multinomial(len(here), np.full(len(here), 1 / len(here)), _AT_ONCE)
+        weights[start : start + _AT_ONCE, here] = drawn
     return weights
 
 

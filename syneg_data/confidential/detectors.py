@@ -35,6 +35,11 @@ def _mixed(match: str) -> int:
     return len(match) if re.search(r"\d", value) and re.search(r"[A-Za-z]", value) else 0
 
 
+def _made_up(match: str) -> int:
+    """All of it if a run of 16 characters without a hyphen is mixed; cell lines (SK-MEL-28) have none."""
+    return len(match) if any(len(part) >= 16 and _mixed(part) for part in match.split("-")) else 0
+
+
 _RESERVED = re.compile(r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net)|example|invalid|test|localhost)$", re.IGNORECASE)
 
 
@@ -125,7 +130,7 @@ CREDENTIAL_FORMS: tuple[Detector, ...] = (
     _detector("google_key", r"(?<![\w-])AIza[\w-]{35}(?![\w-])", "AIza"),
     _detector("slack_token", r"(?<!\w)xox[abeoprs]-[A-Za-z0-9-]{10,250}", "xox", check=_mixed),
     _detector("stripe_key", rf"(?<!\w)[rs]k_(?:live|test)_{_KEYED}{{16,247}}(?!\w)", "k_live_", "k_test_"),
-    _detector("sk_key", r"(?<![\w-])sk-[\w-]{20,250}", "sk-", check=_mixed),
+    _detector("sk_key", r"(?<![\w-])sk-[\w-]{20,250}", "sk-", check=_made_up),
     _detector("package_token", rf"(?<!\w)(?:npm_{_KEYED}{{36}}(?!\w)|pypi-AgE[\w-]{{50,250}})", "npm_", "pypi-AgE"),
     _detector(
         "named_secret",
@@ -155,7 +160,12 @@ PERSONAL_FORMS: tuple[Detector, ...] = (
         "phone",
         r"(?<![\w./-])(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[.-]\d{4}(?![\w/-]|\.\d)",
     ),
-    _detector("ip_address", r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w/-]|\.\d)", ".", check=_public_address),
+    _detector(  # numbers of the enzyme nomenclature (EC 3.4.21.5) have the same form
+        "ip_address",
+        r"(?<![\w.])(?<!\bEC[ :.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w/-]|\.\d)",
+        ".",
+        check=_public_address,
+    ),
     _detector(
         "ip_address", r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])", ":", check=_public_address
     ),

@@ -159,14 +159,31 @@ class _Dealer:
                     if turn < hand.wants[at].count:
                         self._serve(supply, hand, hand.wants[at].candidates, hand.got[at])
             if self._options.shortage == "drop":
-                # What these held is free again, for the pairs that become examples.
-                for hand in [hand for hand in playing if len(hand.got[at]) < hand.wants[at].count]:
-                    self._fold(hand)
-                playing = [hand for hand in playing if len(hand.got[at]) == hand.wants[at].count]
+                playing = self._thin_out(supply, playing, at)
         if self._options.shortage == "fail" and (short := next((h for h in hands if h.missing()), None)):
             raise GateError(_too_few(supply.query_id, short))
         if self._options.shortage == "backfill":
             self._fill(supply, hands)
+        return hands
+
+    def _thin_out(self, supply: Supply, hands: list[_Hand], at: int) -> list[_Hand]:
+        """Fold who has too few, from the last on, and deal what each held to the others, until nobody has too few."""
+        while short := [hand for hand in hands if len(hand.got[at]) < hand.wants[at].count]:
+            # Only where a cap holds documents back can one help another; who has too few to choose from folds first.
+            helpless = [
+                h for h in short if self._options.cap is None or len(h.wants[at].candidates) < h.wants[at].count
+            ]
+            folding = {hand.positive_id: hand for hand in helpless or short[-1:]}
+            free = sum(len(hand.taken) for hand in folding.values())
+            for hand in folding.values():
+                self._fold(hand)
+            hands = [hand for hand in hands if hand.positive_id not in folding]
+            for hand in short:
+                want, pile = hand.wants[at], hand.got[at]
+                while free and hand.positive_id not in folding and len(pile) < want.count:
+                    if not self._serve(supply, hand, want.candidates, pile):
+                        break
+                    free -= 1
         return hands
 
     def _fill(self, supply: Supply, hands: list[_Hand]) -> None:

@@ -53,11 +53,6 @@ class Hybrid(Choosing):
         synthetic = max(1, round(self._share() * self.negatives))
         return synthetic, self.negatives - synthetic
 
-    @property
-    def even(self) -> bool:
-        """Whether all examples have as many."""
-        return True
-
     def mix(self, material: Material) -> Mixed:
         """Choose the negatives of every pair."""
 

@@ -177,7 +177,7 @@ def dataset_info(folder: Path, rows: Mapping[str, Mapping[str, int]]) -> list[di
         )
     card = DatasetCardData()
     infos.to_dataset_card_data(card)
-    found: Any = yaml.safe_load(card.to_yaml())["dataset_info"]
+    found = yaml.safe_load(card.to_yaml())["dataset_info"]
     return found if isinstance(found, list) else [found]  # of a single config it is no list
 
 

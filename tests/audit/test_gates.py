@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from syneg_data.audit.evaluation import read_evaluation
+from syneg_data.audit.evaluation import digests, read_evaluation
 from syneg_data.audit.gates import hold, mend, violations
 from syneg_data.audit.measures import Measure
 from syneg_data.audit.registry import MEASURES
@@ -177,9 +177,25 @@ def test_evaluation_files_are_lines_or_json_lines(tmp_path):
     }
 
 
+def test_evaluation_files_of_one_name_are_told_apart_wherever_they_lie(tmp_path, monkeypatch):
+    """The names are published, and the key of the stage holds them: no folder of the machine, none of the moment."""
+    paths = []
+    for folder in ("dev", "test"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        paths.append(str(tmp_path / "data" / folder / "queries.jsonl"))
+        (tmp_path / "data" / folder / "queries.jsonl").write_text(json.dumps({"text": folder}) + "\n")
+    for here in (tmp_path, tmp_path / "data"):
+        monkeypatch.chdir(here)
+        assert read_evaluation([*paths, paths[0]]) == {"dev/queries.jsonl": ["dev"], "test/queries.jsonl": ["test"]}
+        assert [name for name, _ in digests(paths)] == ["dev/queries.jsonl", "test/queries.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        ("a.json", '[{"text": "x"}]', "a.json: cannot read .json; make it JSON lines"),
+        ("a.csv.gz", "id,text\n", "a.csv.gz: cannot read .csv; make it JSON lines"),
+        ("A.JSONL", "[1]\n", "A.JSONL:1: the line is no object"),
         ("a.jsonl", '{"text": "x"}\nnot json\n', "a.jsonl:2: broken JSON"),
         ("a.jsonl", "[1]\n", "a.jsonl:1: the line is no object"),
         ("a.jsonl", '{"id": "x"}\n', "a.jsonl:1: no 'text' and no 'query'"),

@@ -240,6 +240,21 @@ def test_a_sample_is_drawn_by_seed_and_bounds_a_comparison():
     assert figures(small)["query_blind_auc"].n == 60
 
 
+@pytest.mark.parametrize("groups", [5, 8, 32])
+def test_the_interval_of_a_few_groups_holds_chance_as_well(groups):
+    """Labels are drawn by lot, so 0.5 is the truth; texts of a group are alike. Five groups are one to a fold."""
+    held = 0
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        group = np.repeat(np.arange(groups), 160 // groups)
+        matrix = chance.standard_normal((160, 15)) + chance.standard_normal((groups, 15))[group]
+        test = group % FOLDS
+        rows = Rows(np.arange(160), chance.integers(0, 2, 160), group, test, np.eye(FOLDS, dtype=bool)[test])
+        low, high = tell(matrix, rows, seed).interval()
+        held += low <= 0.5 <= high
+    assert held >= 33
+
+
 def test_lengths_are_told_though_the_mean_is_the_same():
     """One writer has 50 words each time, the others more or fewer."""
     chance = random.Random(0)

@@ -251,7 +251,7 @@ def test_the_environment_is_the_users_to_change(spec):
         "print(os.environ['VLLM_CPU_KVCACHE_SPACE'], os.environ['VLLM_ENABLE_V1_MULTIPROCESSING'])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, spec.model_dump_json(exclude_defaults=True)],
+        [sys.executable, "-c", program, spec.model_dump_json()],
         capture_output=True,
         text=True,
         check=True,

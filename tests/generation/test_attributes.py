@@ -242,7 +242,7 @@ generation:
 validation:
   rerankers:
     - {{kind: bi_encoder, model: model}}
-mixing: {{kind: hybrid}}
+mixing: {{kind: mined_only}}
 publishing: {{license: cc-by-4.0}}
 """
 

@@ -259,7 +259,7 @@ def test_lists_of_unequal_length_are_trained_on(recipe, fresh_cache, tmp_path):
     assert made.report["stages"]["mix"]["rejected"]["capped"] == facts["capped"]
     card = (tmp_path / "ragged" / "README.md").read_text()
     assert "a relevant document and up to 6 hard" in card
-    assert 'lists = load_dataset("FOLDER", "ragged", split="train")       # query, positive, negatives\n```' in card
+    assert 'examples = load_dataset("FOLDER", "ragged", split="train")\n' in card
     assert "n-tuple" not in card
     assert train(release, settings(release, {"epochs": 1}), tmp_path / "out", 13, Silence())["negatives"] == max(sizes)
 

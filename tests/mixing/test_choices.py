@@ -225,6 +225,23 @@ def test_a_pair_that_is_dropped_frees_the_cap():
     assert mixed.capped == frozenset()
 
 
+def test_pairs_of_a_query_that_starve_each_other_under_a_cap():
+    """The last gives way, and what it held serves the others."""
+    corpus = collection({"q": 3})
+    kept = [mined("q", name, 0.9 - n / 10) for n, name in enumerate("abcd")]
+    mixed = mined_only(3, cap=1).mix(Material(corpus, kept))
+    assert [(e.positive_id, e.negative_ids) for e in mixed.examples] == [("q-p0", ("a", "c", "d"))]
+    assert mixed.rejected == {"too_few_mined": 2}
+    assert mixed.capped == frozenset()
+
+
+def test_starving_pairs_are_as_few_as_can_be_and_found_quickly():
+    corpus = collection({"q": 400})
+    kept = [mined("q", f"m{n:02}", 0.9 - n / 100) for n in range(60)]
+    mixed = mined_only(3, cap=5).mix(Material(corpus, kept))
+    assert (len(mixed.examples), mixed.rejected) == (100, {"too_few_mined": 300}), "300 uses, three each"
+
+
 # What is judged relevant
 
 

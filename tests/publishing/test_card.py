@@ -403,10 +403,10 @@ def test_prose_that_is_not_text_is_the_users_fault(tmp_path):
 
 
 def test_dataset_info_of_a_split_of_several_files_counts_all_of_them(tmp_path):
-    table = pa.table({"text": [f"text number {i}" for i in range(20_000)], "n": list(range(20_000))})
+    table = pa.table({"text": [f"text number {i}" for i in range(50_000)], "n": list(range(50_000))})
     rows = write_split(tmp_path / "corpus", "train", table, group=1 << 15, file=1 << 18)
     assert len(rows) > 1 and all(pq.read_metadata(tmp_path / "corpus" / name).num_row_groups > 1 for name in rows)
-    (info,) = dataset_info(tmp_path, {"corpus": {"train": 20_000}})
+    (info,) = dataset_info(tmp_path, {"corpus": {"train": 50_000}})
     assert info["download_size"] == sum((tmp_path / "corpus" / name).stat().st_size for name in rows)
     assert info["dataset_size"] == info["splits"][0]["num_bytes"] == pytest.approx(table.nbytes, rel=0.01)
 

@@ -96,7 +96,7 @@ def test_a_build_leaves_it_and_its_files_give_it_again(folder):
 
 def test_a_build_without_a_model_says_nothing_of_generation(folder):
     text = Elements((folder[0] / "report.html").read_text()).text
-    assert "What the gate saw" in text
+    assert "What the gate saw" in text and "What the audit found" in text
     assert "What was written" not in text and "Output of the generator" not in text
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,39 @@ def test_every_command_is_in_the_readme():
     named |= {group.name for group in app.registered_groups}
     shown = {c.split()[1] for c in readme_commands() if c.startswith("syneg-data")} | {"build"}
     assert named == shown
+
+
+OF_ANOTHER = {"pydantic_core": "pydantic"}  # a module that is another distribution's own half
+
+
+@pytest.mark.parametrize(
+    ("folders", "extras"),
+    [(["syneg_data"], ["openai", "onnx", "openvino", "vllm"]), (["tests", "benchmarks"], ["test", "vllm"])],
+)
+def test_whatever_is_imported_is_a_dependency(folders, extras):
+    """Not merely there because another library needs it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *[d for extra in extras for d in project["optional-dependencies"][extra]]]
+    known = {re.split(r"[\[<>=!~ ;]", d)[0].lower().replace("_", "-") for d in wanted}
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    found = {name for path in files for name in modules_of(path)} - sys.stdlib_module_names
+    found -= {"syneg_data", "tests", "benchmarks"}
+    distributions = packages_distributions()
+    missing = {
+        name
+        for name in found
+        if not {d.lower().replace("_", "-") for d in distributions.get(OF_ANOTHER.get(name, name), [name])} & known
+    }
+    assert not missing
+
+
+def modules_of(path):
+    """The first word of everything that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
 
 
 def test_constraints_pin_every_dependency_and_name_no_host():
