@@ -10,8 +10,11 @@ from pydantic_core import PydanticCustomError
 
 # Identifiers as the Hugging Face Hub spells them.
 _SHARE_ALIKE = {"cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "odbl", "gfdl"}
-_NON_COMMERCIAL = {"cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"}
 _NO_DERIVATIVES = {"cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0"}
+_NON_COMMERCIAL = {
+    "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0",
+}  # fmt: skip
 _NO_TRAINING = {"openai", "anthropic", "google-gemini", "llama2", "llama3"}
 _OPEN = {
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-3.0", "cc-by-4.0", "odc-by", "pddl",
@@ -142,6 +145,8 @@ def _duties(source: str, terms: str | None, published: str) -> Iterator[str]:
         yield f"Publish what you derive from the texts under {name} too."
     if both & _NON_COMMERCIAL or terms == "qwen-research":
         yield "Do not use it commercially."
+    if both & _NO_DERIVATIVES:
+        yield "Do not publish what you derive from the set."
     if terms in _LLAMA:
         yield 'Pass on the agreement and "Built with Llama"; begin the names of models trained on the set with "Llama".'
     if terms == "gemma":
@@ -187,7 +192,7 @@ def duties(license_id: str) -> frozenset[str]:
         found.add("attribution")
     if license_id in _SHARE_ALIKE:
         found.add(f"share-alike under {license_id}")
-    if "-nc-" in license_id:
+    if license_id in _NON_COMMERCIAL:
         found.add("non-commercial use")
     if license_id in _NO_DERIVATIVES:
         found.add("no derivatives")

@@ -14,6 +14,7 @@ ALLOWED = [
     ("odbl", None, "odbl"),
     ("cc-by-nc-4.0", None, "cc-by-nc-4.0"),
     ("cc-by-nc-4.0", None, "cc-by-nc-sa-4.0"),
+    ("cc-by-nc-4.0", None, "cc-by-nc-nd-4.0"),
     ("cc-by-nc-sa-4.0", "mit", "cc-by-nc-sa-4.0"),
     ("mit", "llama3.1", "other"),
     ("mit", "gemma", "other"),
@@ -163,6 +164,7 @@ def test_the_way_to_a_licence():
 
 NAME = "Name the authors (see Citation), link the licence, and say what you changed."
 LINKED = "Read the terms that are linked above, and keep to them."
+UNCHANGED = "Do not publish what you derive from the set."
 OTHER = "Read the terms of what the recipe calls other before you use the set."
 DUTIES = [
     ("cc0-1.0", None, "cc0-1.0", ()),
@@ -181,6 +183,8 @@ DUTIES = [
         "cc-by-nc-sa-4.0",
         (NAME, "Publish what you derive from the texts under cc-by-nc-sa-4.0 too.", "Do not use it commercially."),
     ),
+    ("cc-by-4.0", None, "cc-by-nc-nd-4.0", (NAME, "Do not use it commercially.", UNCHANGED)),
+    ("mit", None, "cc-by-nd-4.0", (NAME, "Keep copyright and licence notices with copies.", UNCHANGED)),
     (
         "cc-by-4.0",
         "llama3.1",

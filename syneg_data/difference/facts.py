@@ -71,12 +71,16 @@ def compare_licenses(before: Release, after: Release) -> list[dict[str, Any]]:
     pairs = {
         what: [_at(plain_recipe(release), *where) for release in (before, after)] for what, where in _PLACES.items()
     }
+    pairs["license"] = [published_license(release) for release in (before, after)]
     return [{"of": what, "before": old, "after": new} for what, (old, new) in pairs.items() if old != new]
 
 
 def published_license(release: Release) -> str:
-    """The licence of the set, or `other` where its recipe names none."""
-    return _at(plain_recipe(release), *_PLACES["license"]) or "other"
+    """The licence of the set, or `other` where its recipe names none; one of its own with its name and link."""
+    recipe = plain_recipe(release)
+    license = _at(recipe, *_PLACES["license"]) or "other"
+    told = [_at(recipe, "publishing", key) for key in ("license_name", "license_link")] if license == "other" else []
+    return f"other ({', '.join(filter(None, told))})" if any(told) else license
 
 
 def plain_recipe(release: Release) -> dict[str, Any]:

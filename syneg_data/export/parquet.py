@@ -33,9 +33,12 @@ def write_configs(folder: Path, tables: Mapping[str, Mapping[str, "pa.Table | St
 
 
 def rows_by_config(rows: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """The rows of each split, by config, of the rows of each file."""
+    """The rows of each split, by config, of the rows of each file.
+
+    What has none, such as `generations` of a set without a language model, is left out: `datasets` opens no such thing.
+    """
     found: dict[str, dict[str, int]] = {}
-    for path, n in rows.items():
+    for path, n in ((path, n) for path, n in rows.items() if n):
         config, _, file = path.rpartition("/")
         split = file.partition("-")[0]
         found.setdefault(config, {})[split] = found.get(config, {}).get(split, 0) + n

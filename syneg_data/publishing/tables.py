@@ -98,7 +98,7 @@ def _some(n: int, noun: str) -> str:
 
 
 def gate(validation: Mapping[str, Any]) -> dict[str, Any]:
-    """How well each reranker tells known positives, and the rules as they were fitted."""
+    """How well each reranker tells known positives, the rules as fitted, and whether all give probabilities."""
     rerankers = [
         {
             "name": inline(row["name"]),
@@ -111,7 +111,12 @@ def gate(validation: Mapping[str, Any]) -> dict[str, Any]:
     ]
     joint = validation.get("joint")
     bars = [(inline(row["name"]), _fitted(row["bar"])) for row in validation["rerankers"]]
-    return {"rerankers": rerankers, "joint": _fitted(joint) if joint else "", "bars": [] if joint else bars}
+    return {
+        "rerankers": rerankers,
+        "joint": _fitted(joint) if joint else "",
+        "bars": [] if joint else bars,
+        "calibrated": all(row["bar"]["rule"] == "calibrated" for row in validation["rerankers"]),
+    }
 
 
 def _fitted(bar: Mapping[str, Any]) -> str:

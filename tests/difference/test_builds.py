@@ -6,6 +6,7 @@ import shutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from syneg_data.cli import app
@@ -168,6 +169,25 @@ def test_a_stricter_licence_is_major_and_a_looser_one_minor(builds):
     assert found["level"] == "major"
     assert found["licenses"] == [{"of": "license", "before": "cc-by-4.0", "after": "cc-by-nc-4.0"}]
     assert between(builds, "bound", "first")["level"] == "minor"
+
+
+def test_a_licence_of_its_own_is_told_by_name_and_link(builds, tmp_path):
+    def named(name):
+        folder = copied(builds, "first", tmp_path / name)
+        lock = yaml.safe_load((folder / "recipe.lock.yaml").read_text())
+        lock["recipe"]["publishing"] = {
+            "license": "other", "license_name": name, "license_link": "https://example.org/terms",
+        }  # fmt: skip
+        (folder / "recipe.lock.yaml").write_text(yaml.safe_dump(lock))
+        return listed(folder)
+
+    found = between(builds, named("mild"), named("harsh"))
+    mild, harsh = (f"other ({name}, https://example.org/terms)" for name in ("mild", "harsh"))
+    assert found["licenses"] == [{"of": "license", "before": mild, "after": harsh}]
+    assert (found["level"], found["reasons"][0]["what"]) == (
+        "major",
+        f"the licence {mild} became {harsh}; which of the two asks for more, nobody can tell",
+    )
 
 
 def test_a_split_to_evaluate_on_comes_and_goes(builds):

@@ -66,6 +66,9 @@ def test_rows_are_counted_by_config_and_split(tmp_path):
     assert rows_by_config({"a/train-00000-of-00002.parquet": 4, "a/train-00001-of-00002.parquet": 5}) == {
         "a": {"train": 9}
     }
+    assert rows_by_config({"a/train-00000-of-00001.parquet": 4, "b/train-00000-of-00001.parquet": 0}) == {
+        "a": {"train": 4}
+    }
 
 
 def pages(path):

@@ -160,6 +160,20 @@ def test_a_ragged_set_says_so():
     assert "n-tuple" not in text
 
 
+def test_one_example_with_one_negative_is_no_plural():
+    text = card(report={**REPORT, "examples": 1, "negatives_per_example": 1})
+    assert "\n1 training example for dense" in text and "a relevant document and 1 hard\nnegative. Every" in text
+    assert "\nThe negative of an example in one row, and" in text
+
+
+def test_relevance_is_from_0_to_1_only_where_every_rule_makes_it_so():
+    first, second = REPORT["validation"]["rerankers"]
+    assert second["bar"]["rule"] == "absolute"
+    assert "of a negative, on the scale of its reranker: the nearer" in card()
+    calibrated = card(report={**REPORT, "validation": {"agree": "any", "rerankers": [first]}})
+    assert "of a negative, from 0 to 1: the nearer" in calibrated
+
+
 def test_a_curve_over_all_scores_stands_in_place_of_the_single_ones():
     joint = {"rule": "calibrated", "maximum": 0.5, "slope crossed": 2.5, "slope llm": 0.75, "intercept": -3.25}
     report = {**REPORT, "validation": {**REPORT["validation"], "joint": joint}}

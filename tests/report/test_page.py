@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from copy import deepcopy
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,7 +97,11 @@ def test_a_build_leaves_it_and_its_files_give_it_again(folder):
 def test_a_build_without_a_model_says_nothing_of_generation(folder):
     text = Elements((folder[0] / "report.html").read_text()).text
     assert "What the gate saw" in text and "What the audit found" in text
-    assert "What was written" not in text
+    assert "What was written" not in text and "Output of the generator" not in text
+
+
+def test_a_build_without_an_audit_has_no_such_section():
+    assert "What the audit found" not in Elements(render_page(**build())).text
 
 
 def test_the_printed_result_names_the_page(folder, capsys):
@@ -254,6 +259,16 @@ def test_it_has_room_for_so_many_characters():
     half = data_of(render_page(**made, bounds=Bounds(size=whole // 2)))
     assert 10 < len(half["queries"]) < 20
     assert len(data_of(render_page(**made, bounds=Bounds(size=1)))["queries"]) == 1, "one is always shown"
+
+
+def test_the_room_is_measured_in_bytes_since_other_scripts_take_three_for_a_character():
+    made = build(queries=30, hostile=False)
+    corpus = made["tables"]["corpus"]
+    written = pa.array(["\u6587" * 1000] * corpus.num_rows)
+    made["tables"]["corpus"] = corpus.set_column(corpus.schema.get_field_index("text"), "text", written)
+    data = data_of(render_page(**made, bounds=Bounds(size=200_000)))
+    assert 1 < len(data["queries"]) < 30
+    assert len(embedded_json([data["queries"], data["texts"]]).encode()) <= 200_000
 
 
 def test_long_texts_are_cut_and_crowded_queries_thinned():

@@ -25,7 +25,7 @@ class Bounds:
         queries: at most so many, drawn by seed.
         candidates: of a query, at most so many besides those that examples use.
         length: of a text, in characters.
-        size: of all of it as JSON, in characters; fewer queries where it would be more.
+        size: of all of it as JSON, in bytes; fewer queries where it would be more.
     """
 
     queries: int = 500
@@ -59,7 +59,7 @@ def browser_data(
             if doc_id not in texts and (text := shelf.texts.get(doc_id)) is not None
         }
         record, new = all_visible(record), {doc_id: all_visible(entry) for doc_id, entry in new.items()}
-        size += len(embedded_json([record, new]))
+        size += len(embedded_json([record, new]).encode())
         if records and size > bounds.size:
             break
         records[query_id] = record
