@@ -19,7 +19,18 @@ def mean(values: "NDArray[np.float64]", weights: "NDArray[np.float64]") -> "NDAr
 
 
 def median(values: "NDArray[np.float64]", weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Weighted medians (the lower one of two), one per row of weights; shapes as for `mean`."""
+    """Weighted medians (the mean of two in the middle), one per row of weights; shapes as for `mean`."""
+    import numpy as np
+
+    order = np.argsort(values, kind="stable")
+    sums = np.cumsum(weights[:, order], axis=1)
+    half, ranked = sums[:, -1:] / 2, values[order]
+    found: NDArray[np.float64] = (ranked[(sums < half).sum(axis=1)] + ranked[(sums <= half).sum(axis=1)]) / 2
+    return found
+
+
+def lower_median(values: "NDArray[np.float64]", weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Weighted medians (the lower of two in the middle), one per row of weights; shapes as for `mean`."""
     import numpy as np
 
     order = np.argsort(values, kind="stable")

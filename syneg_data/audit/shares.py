@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from syneg_data.audit.intervals import interval, median
+from syneg_data.audit.intervals import interval, lower_median
 from syneg_data.audit.measures import Measure
 
 _Z = 1.959964  # 95 %
@@ -63,7 +63,7 @@ def median_interval(rows: Sequence[tuple[str, float]], seed: int) -> tuple[float
     places: dict[str, int] = {}
     group = np.array([places.setdefault(query_id, len(places)) for query_id, _ in rows], np.int64)
     values = np.array([value for _, value in rows], float)
-    return (float(np.quantile(values, 0.5, method="lower")), *interval(values, group, median, seed))
+    return (float(np.quantile(values, 0.5, method="lower")), *interval(values, group, lower_median, seed))
 
 
 def as_percent(value: float) -> str:

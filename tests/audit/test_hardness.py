@@ -5,7 +5,7 @@ import pytest
 
 from syneg_data.audit import attributes, hardness
 from syneg_data.audit.attributes import length_wanted, school
-from syneg_data.audit.intervals import interval, mean, median
+from syneg_data.audit.intervals import interval, lower_median, mean, median
 from syneg_data.audit.subject import Subject
 from syneg_data.collection import Collection, Document
 from syneg_data.records import Attribute, Example, Generation, Verdict
@@ -92,7 +92,18 @@ def test_intervals_draw_whole_groups():
 
 def test_weighted_medians_are_those_of_the_repeated_values():
     values, weights = np.array([5.0, 1.0, 3.0]), np.array([[1.0, 1, 1], [3, 1, 0], [0, 2, 1]])
-    assert median(values, weights).tolist() == [3.0, 5.0, 1.0]
+    assert median(values, weights).tolist() == lower_median(values, weights).tolist() == [3.0, 5.0, 1.0]
+    of_two = np.array([[1.0, 1, 0], [2, 2, 0], [1, 1, 2]])
+    assert median(values, of_two).tolist() == [3.0, 3.0, 3.0]
+    assert lower_median(values, of_two).tolist() == [1.0, 1.0, 3.0]
+
+
+def test_a_median_lies_in_its_interval_where_every_query_has_the_same_two_values():
+    examples = [example(f"q{n}", f"p{n}", **{f"a{n}": "mined:bm25", f"b{n}": "mined:bm25"}) for n in range(6)]
+    pairs = [(f"q{n}", f"{name}{n}", relevance) for n in range(6) for name, relevance in (("a", 0.4), ("b", 0.8))]
+    verdicts = [verdict(query_id, doc_id, relevance, 1.0) for query_id, doc_id, relevance in pairs]
+    found = {one.name: one for one in hardness.examine(subject_of(verdicts, examples))[0]}["hardness_mined"]
+    assert (found.value, found.low, found.high) == (0.6, 0.6, 0.6)
 
 
 @pytest.mark.parametrize(
