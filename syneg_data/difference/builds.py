@@ -12,7 +12,7 @@ from syneg_data.difference.facts import (
     published_license,
 )
 from syneg_data.difference.gate import compare_gates
-from syneg_data.difference.rows import compare_columns, compare_rows, row_count, schema_of
+from syneg_data.difference.rows import compare_columns, compare_rows, compare_searched, row_count, schema_of
 from syneg_data.difference.teaching import compare_negatives
 from syneg_data.export.configs import CONFIGS
 from syneg_data.publishing.release import Release
@@ -38,17 +38,21 @@ def difference(before: Release, after: Release, version: str | None = None) -> d
     if version is not None:
         next_version(version, "none")  # before any row is read
     files = _files(before, after)
-    rows, columns = _tables(before, after, {name for names in files.values() for name in names})
+    differing = {name for names in files.values() for name in names}
+    rows, columns = _tables(before, after, differing)
     gate = compare_gates(before, after)
+    there = all(("corpus", release.split) in release.tables() for release in (before, after))
+    other_corpus = there and any(name.startswith("corpus/") for name in differing)
     level, reasons = decide(
         Changes(
             rows=rows,
             columns=columns,
             evaluation={split for config, split in before.tables() if config == "qrels" and split != before.split},
+            searched=compare_searched(before, after) if other_corpus else None,
             verdicts=(sum(flip["count"] for flip in gate["flips"]), gate["judged_by_both"]),
             exports=_exports(before, after, files),
             licenses=(published_license(before), published_license(after)),
-            files=[name for names in files.values() for name in names],
+            files=sorted(differing),
         )
     )
     return {

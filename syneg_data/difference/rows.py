@@ -60,6 +60,26 @@ def compare_rows(config: str, split: str, before: Release, after: Release, colum
     return Rows(config, split, len(old), len(new), *balance(old, new))
 
 
+def compare_searched(before: Release, after: Release) -> Rows:
+    """The same of the documents that an evaluation searches: those of the corpus that are not marked synthetic.
+
+    Raises:
+        InputError: a file is not as a build writes it.
+    """
+    old, new = (
+        digests(
+            release,
+            "corpus",
+            release.split,
+            ("_id", "title", "text", "synthetic"),
+            lambda row: (row[:1], row[1:3]),
+            lambda row: not row[3],
+        )
+        for release in (before, after)
+    )
+    return Rows("corpus", before.split, len(old), len(new), *balance(old, new))
+
+
 def schema_of(release: Release, config: str, split: str) -> "pa.Schema":
     """The columns of a split."""
     import pyarrow.parquet as pq
@@ -112,7 +132,12 @@ def batches(release: Release, config: str, split: str, columns: Sequence[str]) -
 
 
 def digests(
-    release: Release, config: str, split: str, columns: Sequence[str], parts: Callable[[Row], tuple[Any, Any]]
+    release: Release,
+    config: str,
+    split: str,
+    columns: Sequence[str],
+    parts: Callable[[Row], tuple[Any, Any]],
+    wanted: Callable[[Row], bool] | None = None,
 ) -> "Digests":
     """Digests of the key (two numbers) and of the content (one) of every row of a split.
 
@@ -122,6 +147,7 @@ def digests(
         split: one that it has.
         columns: those that `parts` is given.
         parts: key and content of a row, of plain JSON types; content that is empty is the same for all rows.
+        wanted: says which rows count; None: all.
 
     Returns:
         An array of the shape (rows, 3). That two keys of a million are taken for one has a chance of one in 10**26.
@@ -134,7 +160,8 @@ def digests(
     with release.reading(config):
         pieces = [
             b"".join(
-                _digest(key, 16) + (_digest(content, 8) if content else _EMPTY) for key, content in map(parts, batch)
+                _digest(key, 16) + (_digest(content, 8) if content else _EMPTY)
+                for key, content in map(parts, filter(wanted, batch))
             )
             for batch in batches(release, config, split, columns)
         ]

@@ -67,6 +67,7 @@ class Changes:
         rows: of every config and split that either build has.
         columns: of the configs in which they differ.
         evaluation: splits to measure on, of the earlier build.
+        searched: of the documents that an evaluation searches; None where they were not compared.
         verdicts: candidates that both builds judge, and how many of these have another verdict.
         exports: kinds of export that differ -> `added`, `removed` or `changed`.
         licenses: of the published set, before and after.
@@ -76,6 +77,7 @@ class Changes:
     rows: Sequence[Rows] = ()
     columns: Sequence[Columns] = ()
     evaluation: Collection[str] = ()
+    searched: Rows | None = None
     verdicts: tuple[int, int] = (0, 0)
     exports: Mapping[str, str] = field(default_factory=dict)
     licenses: tuple[str, str] = ("", "")
@@ -165,19 +167,22 @@ def _labels(changes: Changes) -> Iterator[Reason]:
     """What says which text answers which query, where it was changed wholesale or is measured on."""
     for row in changes.rows:
         lost = row.removed + row.changed
-        if row.before is None or row.after is None or not lost:
+        if row.before is None or row.after is None or not lost + row.added:
             continue
         where = f"{row.config}/{row.split}"
         if row.config in ("qrels", "queries") and row.split in changes.evaluation:
-            yield Reason(
-                "major",
-                f"{lost} of {row.before} rows of {where} are gone or other: figures measured there do not compare",
-            )
+            yield Reason("major", f"{_counted(row)} of {where}: figures measured there do not compare")
         elif row.config == "triplet" and lost > WHOLESALE * row.before:
             yield Reason("major", f"{lost} of {row.before} rows of {where} are gone: most of what it taught")
         elif row.config == "qrels" and row.changed > WHOLESALE * (row.changed + row.unchanged):
             both = row.changed + row.unchanged
             yield Reason("major", f"{row.changed} of {both} judgements that stayed in {where} have another grade")
+    row = changes.searched
+    if row is not None and changes.evaluation and row.removed + row.changed + row.added:
+        where = ", ".join(sorted(changes.evaluation))
+        yield Reason(
+            "major", f"{_counted(row)} of the corpus without synthetic ones: figures on {where} do not compare"
+        )
     flipped, both = changes.verdicts
     if flipped > WHOLESALE * both:
         yield Reason("major", f"{flipped} of the {both} candidates that both builds judge have another verdict")
@@ -204,6 +209,11 @@ def _rest(changes: Changes, *, explained: bool) -> Iterator[Reason]:
         yield Reason("patch", f"files beside the rows differ: {', '.join(beside)}")
     elif changes.files and not explained:
         yield Reason("patch", "the same rows, in another order or written in another way")
+
+
+def _counted(row: Rows) -> str:
+    parts = [(row.removed, "gone"), (row.changed, "other"), (row.added, "new")]
+    return " and ".join(f"{count} {what}" for count, what in parts if count) + f" beside {row.unchanged} rows"
 
 
 def _named(what: str, names: Sequence[str]) -> str:

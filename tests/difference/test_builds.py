@@ -215,10 +215,20 @@ def test_another_grade_where_one_measures_is_major(builds, tmp_path):
     folder = listed(rewritten(copied(builds, "cut", tmp_path / "b"), "qrels", change, "dev"))
     found = between(builds, "cut", folder)
     assert found["level"] == "major"
-    assert found["reasons"][0]["what"].endswith(
-        "rows of qrels/dev are gone or other: figures measured there do not compare"
-    )
+    assert found["reasons"][0]["what"].endswith("rows of qrels/dev: figures measured there do not compare")
     assert rows_of(found, "qrels", "dev")["changed"] == 1
+
+
+@pytest.mark.parametrize(("synthetic", "level"), [(False, "major"), (True, "minor")])
+def test_another_document_to_search_is_major_and_another_negative_is_not(builds, tmp_path, synthetic, level):
+    def change(table):
+        new = {"_id": "one-more", "title": "", "text": "Something else.", "synthetic": synthetic}
+        return pa.concat_tables([table, pa.Table.from_pylist([new], schema=table.schema)])
+
+    folder = listed(rewritten(copied(builds, "cut", tmp_path / "b"), "corpus", change))
+    found = between(builds, "cut", folder)
+    assert found["level"] == level
+    assert found["reasons"][0]["what"].startswith("rows differ" if synthetic else "1 new beside ")
 
 
 def test_a_config_and_a_column_that_are_new_and_a_type_that_is_other(builds, tmp_path):

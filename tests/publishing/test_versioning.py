@@ -32,10 +32,6 @@ MINOR = {
         "rows": [Rows("triplet", "train", 9, 9, 0, 0, 1, 8), Rows("qrels", "train", 10, 9, 0, 1, 0, 9)],
         "evaluation": {"dev"},
     },
-    "rows differ in qrels/dev": {
-        "rows": [same("qrels"), Rows("qrels", "dev", 10, 12, 2, 0, 0, 10)],
-        "evaluation": {"dev"},
-    },
     "config ragged is new": {"rows": [same("triplet"), Rows("ragged", "train", None, 3, 3, 0, 0, 0)]},
     "split test of qrels is new": {"rows": [same("qrels"), Rows("qrels", "test", None, 3, 3, 0, 0, 0)]},
     "n-tuple has the new column negative_3": {"columns": [Columns("n-tuple", added=("negative_3",))]},
@@ -67,9 +63,21 @@ MAJOR = {
     "3 of 5 judgements that stayed in qrels/train have another grade": {
         "rows": [Rows("qrels", "train", 9, 5, 0, 4, 3, 2)]
     },
-    "1 of 9 rows of queries/dev are gone or other: figures measured there do not compare": {
+    "2 new beside 10 rows of qrels/dev: figures measured there do not compare": {
+        "rows": [same("qrels"), Rows("qrels", "dev", 10, 12, 2, 0, 0, 10)],
+        "evaluation": {"dev"},
+    },
+    "1 other beside 8 rows of queries/dev: figures measured there do not compare": {
         "rows": [Rows("queries", "dev", 9, 9, 0, 0, 1, 8)],
         "evaluation": {"dev"},
+    },
+    "2 gone and 1 new beside 6 rows of qrels/test: figures measured there do not compare": {
+        "rows": [Rows("qrels", "test", 8, 7, 1, 2, 0, 6)],
+        "evaluation": {"dev", "test"},
+    },
+    "1 new beside 40 rows of the corpus without synthetic ones: figures on dev, test do not compare": {
+        "searched": Rows("corpus", "train", 40, 41, 1, 0, 0, 40),
+        "evaluation": {"dev", "test"},
     },
     "51 of the 100 candidates that both builds judge have another verdict": {"verdicts": (51, 100)},
 }
@@ -85,6 +93,10 @@ def test_what_breaks_the_promise_is_major(what):
     level, reasons = decide(Changes(**MAJOR[what]))
     assert (level, reasons[0]) == ("major", Reason("major", what))
     assert [reason.level for reason in reasons[1:]] in ([], ["minor"]), "rows that differ are said too"
+
+
+def test_a_corpus_that_nothing_is_measured_on_is_no_ruler():
+    assert decide(Changes(searched=Rows("corpus", "train", 40, 41, 1, 0, 0, 40))) == ("none", [])
 
 
 def test_half_is_not_wholesale():
