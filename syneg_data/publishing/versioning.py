@@ -177,11 +177,11 @@ def _labels(changes: Changes) -> Iterator[Reason]:
         elif row.config == "qrels" and row.changed > WHOLESALE * (row.changed + row.unchanged):
             both = row.changed + row.unchanged
             yield Reason("major", f"{row.changed} of {both} judgements that stayed in {where} have another grade")
-    row = changes.searched
-    if row is not None and changes.evaluation and row.removed + row.changed + row.added:
+    found = changes.searched
+    if found is not None and changes.evaluation and found.removed + found.changed + found.added:
         where = ", ".join(sorted(changes.evaluation))
         yield Reason(
-            "major", f"{_counted(row)} of the corpus without synthetic ones: figures on {where} do not compare"
+            "major", f"{_counted(found)} of the corpus without synthetic ones: figures on {where} do not compare"
         )
     flipped, both = changes.verdicts
     if flipped > WHOLESALE * both:
