@@ -208,7 +208,7 @@ def test_sides_take_turns():
 
 
 def test_every_benchmark_is_found_and_offered():
-    assert list(found()) == ["false_negatives", "gate", "generation", "mining", "training"]
+    assert list(found()) == ["false_negatives", "gate", "generation", "mining", "mixing", "training"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],
         capture_output=True,
@@ -216,4 +216,4 @@ def test_every_benchmark_is_found_and_offered():
         check=True,
         cwd=Path(__file__).resolve().parents[2],
     )
-    assert "{false_negatives,gate,generation,mining,training}" in done.stdout and "--quick" in done.stdout
+    assert "{false_negatives,gate,generation,mining,mixing,training}" in done.stdout and "--quick" in done.stdout
