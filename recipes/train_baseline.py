@@ -65,7 +65,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--revision", help="tag or commit of a data set on the Hub")
     parser.add_argument("--base", required=True, help="sentence-transformers model: a folder, ID or ID@REVISION")
     parser.add_argument("--out", required=True, type=Path, help="folder for training.json and model/")
-    parser.add_argument("--config", default="n-tuple", help="n-tuple or triplet")
+    parser.add_argument("--config", default="n-tuple", help="n-tuple, triplet, or ragged where the release has that")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=5e-5)
@@ -119,7 +119,7 @@ class Release:
         """The tables of a config by split; all have rows, and these columns."""
         if config not in self.configs:
             has = ", ".join(sorted(self.configs))
-            raise Refusal(f"config {config}: not in {self.name}, which has {has}; choose another config or release")
+            raise Refusal(f"config {config}: not in {self.name}, which has {has}; choose another --config or release")
         if self.folder:
             present = {f"{config}/{path.name}" for path in (self.folder / config).glob("*.parquet")}
             for name in sorted(present | {name for name in self.files if name.startswith(f"{config}/")}):
@@ -144,6 +144,10 @@ def training_rows(release: Release, config: str) -> tuple[str, Dataset]:
     if len(tables) != 1:
         raise Refusal(f"config {config}: splits {', '.join(tables)} where one is expected; give a release")
     ((split, rows),) = tables.items()
+    if "negatives" in rows.column_names:  # of some there are fewer; the loss takes equally many, so they repeat
+        lists = list(rows["negatives"])
+        for n in range(max(map(len, lists))):
+            rows = rows.add_column(f"negative_{n + 1}", [texts[n % len(texts)] for texts in lists])
     negatives = [name for name in rows.column_names if re.fullmatch(r"negative(_\d+)?", name)]
     if not negatives:
         raise Refusal(f"config {config}: no column of negatives; give a config that has them, such as n-tuple")

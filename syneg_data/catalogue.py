@@ -3,8 +3,6 @@
 import inspect
 from typing import Any
 
-from pydantic_core import PydanticUndefined
-
 from syneg_data.recipe import SECTIONS, UNIONS
 from syneg_data.spec import Spec, kind_of, members
 
@@ -38,7 +36,9 @@ def _fields(spec: type[Spec]) -> list[dict[str, Any]]:
     for name, field in spec.model_fields.items():
         if name == "kind":
             continue
-        default = "required" if field.default is PydanticUndefined else _shown(field.default)
+        default = "required" if field.is_required() else _shown(field.default)
+        if field.default_factory is not None:
+            default = "from the others"
         rows.append({"name": name, "default": default, "what": field.description or ""})
     return rows
 

@@ -30,6 +30,7 @@ from syneg_data.export.parquet import write_configs
 from syneg_data.gating import validate
 from syneg_data.generation.achieved import achieved
 from syneg_data.generation.drafts import final_rows
+from syneg_data.generation.strategies.graded import grades_of
 from syneg_data.generation.strategies.restyle import first_versions
 from syneg_data.inputs import resolve_models
 from syneg_data.line import Judged, Line, Written
@@ -117,9 +118,12 @@ def build(
             strategies = recipe.generation.strategies if recipe.generation else ()
             restyled = first_versions(judged.restyled, strategies)
             with line.timed("mix"):
-                judgements = collection.with_positives((v.query_id, v.doc_id) for v in relabelled)
-                mixed = recipe.mixing.mix(Material(judgements, kept, restyled, recipe.seed))
-            stages["mix"] = ledger.mix_entry(kept, mixed.examples, mixed.rejected)
+                whole = collection.with_documents(written.documents())
+                judgements = whole.with_positives((v.query_id, v.doc_id) for v in relabelled)
+                material = Material(judgements, kept, restyled, recipe.seed, grades_of(strategies))
+                mixed = recipe.mixing.mix(material)
+            stages["mix"] = ledger.mix_entry(kept, mixed.examples, mixed.rejected, mixed.capped)
+            report["mixing"] = ledger.mixing_facts(recipe.mixing.kind, mixed.examples, mixed.capped)
             report["examples"] = len(mixed.examples)
             used = {(example.query_id, example.positive_id) for example in mixed.examples}
             report["restyled_positives"] = sum((q, doc_id) in used for (q, _), doc_id in restyled.items())
@@ -183,10 +187,11 @@ def _tables(
     """Every config of the build folder."""
     documents = written.documents()
     whole = collection.with_documents(documents)
-    tables = training_tables(whole, mixed.examples, line.file.recipe.mixing.negatives)
+    mixing = line.file.recipe.mixing
+    tables = training_tables(whole, mixed.examples, mixing.negatives if mixing.even else None)
     chosen = {doc_id for example in mixed.examples for doc_id in (example.positive_id, *example.negative_ids)}
     tables |= collection_tables(collection, [d for d in documents if d.doc_id in chosen], mixed.examples)
-    tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples, judged.restyled)
+    tables["candidates"] = candidate_table(candidates, judged.verdicts, mixed.examples, judged.restyled, mixed.capped)
     tables["scores"] = score_table(judged.scores)
     tables["generations"] = generation_table(written.rows)
     return tables

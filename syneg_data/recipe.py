@@ -14,6 +14,7 @@ from syneg_data.generation import Generation, Reflection, Sampling, Strategy
 from syneg_data.licenses import License, conflict
 from syneg_data.mining import Guards, Miner
 from syneg_data.mixing import Mixing
+from syneg_data.mixing.options import Offer
 from syneg_data.recipe_text import Parsed, frozen, parse, problem, schema_problems
 from syneg_data.references import Model
 from syneg_data.sources import Source
@@ -169,8 +170,8 @@ def _checked(file: Path, parsed: Parsed) -> RecipeFile:
 
 def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """What the schema cannot see: sections that do not fit each other."""
-    if recipe.generation is None and recipe.mixing.kind == "hybrid":
-        yield ("mixing", "kind"), "'hybrid' needs a generation section; add one, or use kind: mined_only"
+    for at, said in recipe.mixing.problems(offer_of(recipe)):
+        yield ("mixing", *at), said
     terms = recipe.generation.terms if recipe.generation else None
     if what := conflict(recipe.source.license, terms, recipe.publishing.license):
         yield ("publishing", "license"), what
@@ -194,6 +195,18 @@ def _sense_problems(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str
         for i, name in enumerate(names):
             if name in names[:i]:
                 yield (*loc, i), f"the name '{name}' is taken; give each entry a `name` of its own"
+
+
+def offer_of(recipe: Recipe) -> Offer:
+    """What a recipe offers to its mixing."""
+    strategies = recipe.generation.strategies if recipe.generation else ()
+    gate = recipe.validation
+    return Offer(
+        mined=tuple(miner.name for miner in recipe.mining),
+        written=tuple(strategy.name for strategy in strategies if strategy.kind != "restyle"),
+        grades={strategy.name: strategy.negative_grades() for strategy in strategies if strategy.kind == "graded"},
+        one_scale=len(gate.panel()) < 2 or gate.agreement() in ("joint", "mean") or gate.rule.kind == "calibrated",
+    )
 
 
 def gate_problems(spec: Validation) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from syneg_data.errors import InputError
+from syneg_data.generation.strategies.graded import grades_of
 from syneg_data.generation.strategies.restyle import first_versions
+from syneg_data.mixing.options import Matching
 from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.publishing.judgements import judged_collection, scores_of, verdicts_of
 from syneg_data.publishing.manifest import BUILD
 from syneg_data.publishing.release import Release, open_release
-from syneg_data.recipe import Recipe, RecipeFile, check_recipe, gate_problems, recorded_recipe
+from syneg_data.recipe import Recipe, RecipeFile, check_recipe, gate_problems, offer_of, recorded_recipe
 from syneg_data.recipe_text import part
 from syneg_data.records import Scored, Verdict
 from syneg_data.validation import Reranker, Rule, Validation
@@ -158,6 +160,7 @@ def _changed(release: Release, changes: Mapping[str, Any]) -> Recipe:
         f"{_option(loc[0]) if loc[0] in changes else f'{release.label}: validation.{loc[0]}'}: {what}"
         for loc, what in gate_problems(recipe.validation)
     ]
+    problems += [f"{release.label}: mixing.{loc[0]}: {what}" for loc, what in recipe.mixing.problems(offer_of(recipe))]
     if problems:
         raise InputError("\n".join(problems))
     return recipe
@@ -211,12 +214,18 @@ def _judged(verdict: Verdict, gate: Gate, scores: Scores) -> Verdict:
 
 def _mix(release: Release, recipe: Recipe, verdicts: Sequence[Verdict], restyled: Sequence[Verdict]) -> Mixed:
     """The examples that would come of it."""
+    if isinstance(recipe.mixing, Matching) and recipe.mixing.match_lengths:
+        raise InputError(
+            f"{release.label}: its mixing matches lengths, and a build does not hold the texts of what it did not "
+            "choose; change the recipe's gate and build it (scores are reused)"
+        )
     collection = judged_collection(release)
+    strategies = recipe.generation.strategies if recipe.generation else ()
     with release.reading("candidates"):
-        versions = first_versions(restyled, recipe.generation.strategies if recipe.generation else ())
+        versions = first_versions(restyled, strategies)
         judged = collection.with_positives((v.query_id, v.doc_id) for v in verdicts if v.reason == "relabelled")
     kept = [verdict for verdict in verdicts if verdict.verdict == "keep"]
-    return recipe.mixing.mix(Material(judged, kept, versions, recipe.seed))
+    return recipe.mixing.mix(Material(judged, kept, versions, recipe.seed, grades_of(strategies)))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> dict[str, int]:

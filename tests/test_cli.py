@@ -170,7 +170,7 @@ def test_kinds_lists_every_section():
         "generation.reflection": ["inline", "critique", "none"],
         "validation.rerankers[]": ["bi_encoder", "cross_encoder", "llm"],
         "validation.rule": ["calibrated", "relative", "absolute", "percentile"],
-        "mixing": ["hybrid", "mined_only"],
+        "mixing": ["hybrid", "pooled", "synthetic_only", "mined_only", "quota", "ambiguous", "graded"],
         "training.objective": ["ranking", "cached_ranking", "guided", "distillation"],
         "model": ["hub", "path", "package"],
     }

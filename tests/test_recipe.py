@@ -87,7 +87,8 @@ ONE_PROBLEM = {
     "unknown kind": (("kind: bm25", "kind: bm52"), "5: mining[0]: unknown kind 'bm52'; did you mean 'bm25'?"),
     "unknown kind without a likeness": (
         ("kind: mined_only", "kind: x"),
-        "10: mixing: unknown kind 'x'; known here: hybrid, mined_only",
+        "10: mixing: unknown kind 'x'; known here: hybrid, pooled, synthetic_only, mined_only, quota, ambiguous, "
+        "graded",
     ),
     "unknown kind of one": (
         ("kind: beir", "kind: bier"),
@@ -164,7 +165,8 @@ ONE_PROBLEM = {
     ),
     "hybrid without generation": (
         ("mined_only", "hybrid"),
-        "10: mixing.kind: 'hybrid' needs a generation section; add one, or use kind: mined_only",
+        "10: mixing.kind: 'hybrid' needs a generation section with a strategy that writes negatives; "
+        "add one, or use kind: mined_only",
     ),
     "licence conflict": (
         ("license: cc-by-4.0}\nmining", "license: cc-by-sa-4.0}\nmining"),
@@ -252,7 +254,8 @@ def test_all_mistakes_of_a_file_come_at_once_in_its_order(problems):
         "recipes/x.yaml:3: source.splt: unknown key; did you mean 'split'?",
         "recipes/x.yaml:6: mining[0].depht: unknown key; did you mean 'depth'?",
         "recipes/x.yaml:7: mining[1]: unknown kind 'bm52'; did you mean 'bm25'?",
-        "recipes/x.yaml:12: mixing.shortage: must be 'drop' or 'fail', not 'keep'; change the value",
+        "recipes/x.yaml:12: mixing.shortage: must be 'drop', 'ragged', 'backfill' or 'fail', not 'keep'; "
+        "change the value",
         "recipes/x.yaml:13: publishing.license: unknown licence 'gpl'; use one of: " + found[-1].partition("of: ")[2],
     ]
 
@@ -407,7 +410,8 @@ def test_a_gate_that_fits_together(check, section):
 def test_misfits_of_several_sections_come_at_once(problems):
     text = changed((BM25, BM25 + BM25), ("mined_only", "hybrid"), ("cc-by-4.0}\nmining", "cc-by-nc-4.0}\nmining"))
     assert problems(text) == [
-        "recipes/x.yaml:11: mixing.kind: 'hybrid' needs a generation section; add one, or use kind: mined_only",
+        "recipes/x.yaml:11: mixing.kind: 'hybrid' needs a generation section with a strategy that writes negatives; "
+        "add one, or use kind: mined_only",
         "recipes/x.yaml:12: publishing.license: the source's licence cc-by-nc-4.0 is non-commercial; "
         "choose a non-commercial licence such as cc-by-nc-4.0",
         "recipes/x.yaml:6: mining[1]: the name 'bm25' is taken; give each entry a `name` of its own",

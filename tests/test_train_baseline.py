@@ -489,13 +489,24 @@ def test_a_folder_that_is_no_release(refuses, tmp_path):
 def test_a_config_that_is_not_there(refuses):
     assert refuses("--config", "n-tuples") == (
         "config n-tuples: not in small, which has corpus, n-tuple, pairs, qrels, queries, triplet; "
-        "choose another config or release"
+        "choose another --config or release"
     )
 
 
 def test_a_config_without_negatives_or_queries(refuses):
     assert refuses("--config", "pairs").startswith("config pairs: no column of negatives; ")
     assert refuses("--config", "corpus").startswith("config corpus, split train: no column query; ")
+
+
+def test_lists_of_unequal_length_repeat_their_own(script, made, tmp_path):
+    """Release, config -> columns; the second row has one negative where the first has three."""
+    lists = [("q", "p", ["a", "b", "c"]), ("r", "s", ["d"]), ("t", "u", ["e", "f"])]
+    ragged = write_release(tmp_path / "ragged", {("ragged", "train"): (["query", "positive", "negatives"], lists)})
+    split, rows = script.training_rows(script.Release(str(ragged), None), "ragged")
+    assert (split, rows.column_names) == ("train", ["query", "positive", "negative_1", "negative_2", "negative_3"])
+    assert [tuple(row.values()) for row in rows] == [
+        ("q", "p", "a", "b", "c"), ("r", "s", "d", "d", "d"), ("t", "u", "e", "f", "e"),
+    ]  # fmt: skip
 
 
 def test_a_config_with_more_than_one_split(refuses, made, tmp_path):

@@ -1,6 +1,7 @@
 """The tables of a build folder, column by column as the contract names them."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.collection import Collection, Document
@@ -9,17 +10,31 @@ from syneg_data.records import Candidate, Example, Generation, Hit, Scored, Verd
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CONFIGS = ("triplet", "n-tuple", "ids", "corpus", "queries", "qrels", "candidates", "scores", "generations")
+CONFIGS = ("triplet", "n-tuple", "ragged", "ids", "corpus", "queries", "qrels", "candidates", "scores", "generations")
+ONE_OF = ("n-tuple", "ragged")  # a build has the one or the other
 
 
-def training_tables(collection: Collection, examples: Sequence[Example], negatives: int) -> dict[str, "pa.Table"]:
-    """`triplet` (a row per negative), `n-tuple` (a row per example) and `ids` (row-aligned with `n-tuple`)."""
+def training_tables(
+    collection: Collection, examples: Sequence[Example], negatives: int | None
+) -> dict[str, "pa.Table"]:
+    """`triplet` (a row per negative), `n-tuple` or `ragged` (a row per example) and `ids` (row-aligned with those).
+
+    Args:
+        collection: with the synthetic documents.
+        examples: of the build.
+        negatives: of every example; None where they need not have equally many, which makes `ragged`: its column
+            `negatives` is a list.
+    """
     import pyarrow as pa
 
     triplets = [(example, doc_id) for example in examples for doc_id in example.negative_ids]
     query, text = collection.queries.__getitem__, collection.text
     string = pa.string()
-    hard = {f"negative_{n + 1}": [text(e.negative_ids[n]) for e in examples] for n in range(negatives)}
+    hard: dict[str, tuple[pa.DataType, list[Any]]] = {
+        f"negative_{n + 1}": (string, [text(e.negative_ids[n]) for e in examples]) for n in range(negatives or 0)
+    }
+    if negatives is None:
+        hard = {"negatives": (pa.list_(string), [list(map(text, example.negative_ids)) for example in examples])}
     return {
         "triplet": _table(
             {
@@ -28,11 +43,11 @@ def training_tables(collection: Collection, examples: Sequence[Example], negativ
                 "negative": (string, [text(doc_id) for _, doc_id in triplets]),
             }
         ),
-        "n-tuple": _table(
+        "ragged" if negatives is None else "n-tuple": _table(
             {
                 "query": (string, [query(example.query_id) for example in examples]),
                 "positive": (string, [text(example.positive_id) for example in examples]),
-                **{name: (string, column) for name, column in hard.items()},
+                **hard,
             }
         ),
         "ids": _table(
@@ -51,13 +66,13 @@ def schemas() -> dict[str, "pa.Schema"]:
     """The columns of every config but `n-tuple`, which has one for each negative."""
     nothing = Collection({}, {}, {}, "")
     tables = {
-        **training_tables(nothing, [], 0),
+        **training_tables(nothing, [], None),
         **collection_tables(nothing, []),
         "candidates": candidate_table([], [], []),
         "scores": score_table([]),
         "generations": generation_table([]),
     }
-    return {config: table.schema for config, table in tables.items() if config != "n-tuple"}
+    return {config: table.schema for config, table in tables.items()}
 
 
 def collection_tables(
@@ -115,13 +130,15 @@ def candidate_table(
     verdicts: Sequence[Verdict],
     examples: Sequence[Example],
     positives: Sequence[Verdict] = (),
+    capped: AbstractSet[tuple[str, str]] = frozenset(),
 ) -> "pa.Table":
     """`candidates`: everything that was ever seen, with the stage where its way ended and why.
 
     `stage` is `mine` for what a guard refused, `validate` for what the gate refused, `mix` for what was kept; there
-    `reason` is empty for selected rows and `not_selected` for the others. Written positives have the stage `restyle`;
-    `keep` means there that they are still relevant, and `selected` that an example uses them. A false negative with the
-    reason `relabelled` is selected where an example has it as its positive.
+    `reason` is empty for selected rows, `capped` for those of which mixing says so, and `not_selected` for the others.
+    Written positives have the stage `restyle`; `keep` means there that they are still relevant, and `selected` that an
+    example uses them. A false negative with the reason `relabelled` is selected where an example has it as its
+    positive.
     """
     import pyarrow as pa
 
@@ -135,7 +152,8 @@ def candidate_table(
     for v in verdicts:
         chosen = (v.query_id, v.doc_id) in (taken if v.reason == "relabelled" else selected)
         stage = "mix" if v.verdict == "keep" else "validate"
-        reason = v.reason if v.verdict != "keep" else "" if chosen else "not_selected"
+        idle = "capped" if (v.query_id, v.doc_id) in capped else "not_selected"
+        reason = v.reason if v.verdict != "keep" else "" if chosen else idle
         rows.append(
             (
                 v.query_id, v.positive_id, v.doc_id, v.origin, _hits(v.sources), v.relevance, v.positive_relevance,

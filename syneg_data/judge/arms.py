@@ -4,7 +4,7 @@ import contextlib
 import io
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.collection import Collection
@@ -12,7 +12,8 @@ from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.mining import Bm25, Guards
 from syneg_data.mining.candidates import Source, mine_queries
 from syneg_data.mining.dense import DenseIndex
-from syneg_data.mixing.selection import Material, mix_pairs
+from syneg_data.mixing import Hybrid, MinedOnly, Pooled, SyntheticOnly
+from syneg_data.mixing.selection import Material, Mixed
 from syneg_data.ranking import Index
 from syneg_data.spec import seed_of
 
@@ -34,6 +35,7 @@ class Ground:
         synthetic: synthetic negatives of a hybrid example.
         mined: mined negatives of a hybrid example.
         encoder: the bi-encoder that `nearest` and `dense` mine with; None if the recipe names none.
+        manner: what the recipe's mixing says of how to choose: cap, match_lengths, balance.
     """
 
     material: Material
@@ -41,6 +43,7 @@ class Ground:
     synthetic: int
     mined: int
     encoder: BiEncoder | None
+    manner: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def all(self) -> int:
@@ -74,8 +77,19 @@ def _all_pairs(ground: Ground) -> Chosen:
 
 
 def _mixed(ground: Ground, synthetic: int, mined: int) -> Chosen:
-    examples = mix_pairs(ground.material, synthetic, mined, "drop", 0.0).examples
-    return {(e.query_id, e.positive_id): e.negative_ids for e in examples}
+    how = {"restyled": 0.0, **ground.manner}
+    kind: Hybrid | MinedOnly | SyntheticOnly
+    if synthetic and mined:
+        kind = Hybrid(kind="hybrid", synthetic=synthetic, mined=mined, **how)
+    elif synthetic:
+        kind = SyntheticOnly(kind="synthetic_only", synthetic=synthetic, **how)
+    else:
+        kind = MinedOnly(kind="mined_only", mined=mined, **how)
+    return _by_pair(kind.mix(ground.material))
+
+
+def _by_pair(mixed: Mixed) -> Chosen:
+    return {(example.query_id, example.positive_id): example.negative_ids for example in mixed.examples}
 
 
 def _random(ground: Ground) -> Chosen:
@@ -146,23 +160,9 @@ def _dense(ground: Ground) -> Chosen:
 
 
 def _pooled(ground: Ground) -> Chosen:
-    """The paper's direct mixing: both kinds in one pool, from which a pair takes what there is.
-
-    As many synthetic negatives as the hybrid arm has are drawn from all that were kept, wherever they were written, so
-    that one pair may have several and another none; mined ones fill each pair.
-    """
-    rich, retrieved = _mixed(ground, ground.synthetic, ground.mined), _mixed(ground, 0, ground.all)
-    written: dict[Pair, list[str]] = {pair: [] for pair in rich if pair in retrieved}
-    for verdict in ground.material.kept:
-        pair = (verdict.query_id, verdict.positive_id or "")
-        if verdict.origin == "synthetic" and pair in written and len(written[pair]) < ground.all:
-            written[pair].append(verdict.doc_id)
-    pool = [(pair, doc_id) for pair, doc_ids in written.items() for doc_id in doc_ids]
-    drawn = random.Random(seed_of("arm pooled", ground.material.seed)).sample(pool, len(written) * ground.synthetic)
-    own: dict[Pair, list[str]] = {pair: [] for pair in written}
-    for pair, doc_id in drawn:
-        own[pair].append(doc_id)
-    return {pair: (*mine, *retrieved[pair][: ground.all - len(mine)]) for pair, mine in own.items()}
+    """The mixing `pooled`, with as many negatives of each kind as the hybrid arm has."""
+    kind = Pooled(kind="pooled", synthetic=ground.synthetic, mined=ground.mined, restyled=0.0, **ground.manner)
+    return _by_pair(kind.mix(ground.material))
 
 
 def _placebo(ground: Ground) -> Chosen:

@@ -17,7 +17,7 @@ from syneg_data.judge.arms import ARMS, Arm, Chosen, Ground, Pair
 from syneg_data.judge.shortcuts import Probe, probe_pairs
 from syneg_data.line import Line
 from syneg_data.mixing.selection import Material
-from syneg_data.recipe import Comparison, RecipeFile
+from syneg_data.recipe import Comparison, RecipeFile, offer_of
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 from syneg_data.stages import generate, load, mine
@@ -27,6 +27,7 @@ from syneg_data.workspace import Workspace
 
 # Another release of these may train otherwise, so its runs are others.
 VERSIONS = {package: metadata.version(package) for package in ("torch", "sentence-transformers", "transformers")}
+_MANNER = ("cap", "match_lengths", "balance")  # what arms take over from the recipe's mixing
 
 
 @dataclass(frozen=True)
@@ -194,19 +195,19 @@ def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, lis
     kept = judged.kept()
     relabelled = [(verdict.query_id, verdict.doc_id) for verdict in judged.relabelled()]
     whole = collection.with_documents(written.documents()).with_positives(relabelled)
-    mixing = recipe.mixing
-    synthetic = mixing.synthetic if mixing.kind == "hybrid" else 0
+    synthetic, mined = recipe.mixing.budget(offer_of(recipe))
+    manner = {name: value for name in _MANNER if (value := getattr(recipe.mixing, name, None)) is not None}
     encoder = _encoder(line)
     real = list(collection.documents)
     if not synthetic:  # nothing to tell from mined ones, so nothing is kept back
-        return whole, Ground(Material(whole, kept, seed=recipe.seed), real, 0, mixing.mined, encoder), []
+        return whole, Ground(Material(whole, kept, seed=recipe.seed), real, 0, mined, encoder, manner), []
     order = sorted(collection.queries, key=lambda query_id: sample_order(query_id, recipe.seed + 1))
     share = (recipe.comparison or Comparison()).held_out
     held_out = set(order[: int(share * len(order))])
     probes = probe_pairs(whole, kept, held_out)
     seen = [verdict for verdict in kept if verdict.query_id not in held_out]
     material = Material(whole.without_queries(held_out), seen, seed=recipe.seed)
-    return whole, Ground(material, real, synthetic, mixing.mined, encoder), probes
+    return whole, Ground(material, real, synthetic, mined, encoder, manner), probes
 
 
 def _encoder(line: Line) -> BiEncoder | None:

@@ -153,11 +153,21 @@ def _require_there(release: Release, field: str, model: Any) -> None:  # noqa: A
 
 
 def read_examples(release: Release, spec: Training) -> Examples:
-    """The texts of `n-tuple`, and the stored relevance of each where the objective needs it."""
-    table = release.table("n-tuple")
-    negatives = sum(name.startswith("negative_") for name in table.column_names)
-    columns = [table[f"negative_{n + 1}"].to_pylist() for n in range(negatives)]
-    scores = _teacher(release) if spec.objective.needs_scores else None
+    """The texts of `n-tuple`, and the stored relevance of each where the objective needs it.
+
+    Of `ragged` the same: an example with fewer negatives than others repeats its own in turn, for objectives take
+    equally many of each. So a pair stays one example, and its positive is never another row's negative.
+    """
+    ragged = not any(name.startswith("n-tuple/") for name in release.files)
+    table = release.table("ragged" if ragged else "n-tuple")
+    if ragged:
+        rows = table["negatives"].to_pylist()
+        most = max(map(len, rows), default=0)
+        columns = [[row[n % len(row)] for row in rows] for n in range(most)]
+    else:
+        negatives = sum(name.startswith("negative_") for name in table.column_names)
+        columns = [table[f"negative_{n + 1}"].to_pylist() for n in range(negatives)]
+    scores = _teacher(release, len(columns)) if spec.objective.needs_scores else None
     return Examples(table["query"].to_pylist(), table["positive"].to_pylist(), columns, scores)
 
 
@@ -171,8 +181,8 @@ def trained_positives(release: Release) -> set[str]:
     return {original.get(doc_id) or doc_id for doc_id in release.table("ids")["positive_id"].to_pylist()}
 
 
-def _teacher(release: Release) -> list[list[float]] | None:
-    """Relevance of each example's positive and negatives by the gate; None if one of them has none."""
+def _teacher(release: Release, negatives: int) -> list[list[float]] | None:
+    """Relevance of each example's positive and `negatives` negatives by the gate; None if one of them has none."""
     relevance: dict[tuple[str, str], float] = {}
     positive: dict[tuple[str, str], float] = {}
     for row in release.table("candidates").to_pylist():
@@ -186,7 +196,7 @@ def _teacher(release: Release) -> list[list[float]] | None:
         if not keys or any(key not in relevance or key not in positive for key in keys):
             return None
         # Candidates of one query are all held against the same positive or the same mean of its positives.
-        found.append([max(positive[key] for key in keys), *(relevance[key] for key in keys)])
+        found.append([max(positive[key] for key in keys), *(relevance[keys[n % len(keys)]] for n in range(negatives))])
     return found
 
 

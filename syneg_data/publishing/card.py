@@ -21,7 +21,8 @@ _PLAIN = {
 _DESCRIPTIONS = {
     "triplet": "query, positive, negative; a row per negative",
     "n-tuple": "query, positive and all its negatives; a row per example",
-    "ids": "the rows of `n-tuple` as ids, with the source and relevance of each negative",
+    "ragged": "query, positive and the list of its negatives, of which there may be fewer; a row per example",
+    "ids": "those rows as ids, with the source and relevance of each negative",
     "corpus": "all documents, selected synthetic ones marked",
     "queries": "the queries",
     "qrels": "the relevance judgements",

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from syneg_data.collection import Collection, Document
 from syneg_data.durable import sha256_file
 from syneg_data.errors import InputError, UnavailableError
-from syneg_data.export.configs import schemas
+from syneg_data.export.configs import ONE_OF, schemas
 from syneg_data.publishing.manifest import BUILD, SCHEMA, as_listed, read_manifest
 
 if TYPE_CHECKING:
@@ -242,8 +242,8 @@ def _broken(label: str, name: str, error: Exception) -> InputError:
 
 
 def _split(label: str, files: Sequence[str]) -> str:
-    """The only split of `n-tuple`."""
-    names = {split for config, split in map(_config_and_split, files) if config == "n-tuple"}
+    """The only split of `n-tuple`, or of `ragged`, which a build has in its place."""
+    names = {split for config, split in map(_config_and_split, files) if config in ONE_OF}
     if len(names) != 1:
         raise InputError(f"{label}: n-tuple has splits {sorted(names)}, exactly one can be trained on; build it again")
     return names.pop()

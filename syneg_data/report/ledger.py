@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from syneg_data.collection import Collection
@@ -85,13 +86,45 @@ def validate_entry(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     return _entry("candidate", kept, counts, failed)
 
 
-def mix_entry(kept: Sequence[Verdict], examples: Sequence[Example], rejected: Mapping[str, int]) -> dict[str, Any]:
-    """Kept candidates: used in an example or not; under `pairs` the same for the (query, positive) pairs."""
+def mix_entry(
+    kept: Sequence[Verdict],
+    examples: Sequence[Example],
+    rejected: Mapping[str, int],
+    capped: AbstractSet[tuple[str, str]] = frozenset(),
+) -> dict[str, Any]:
+    """Kept candidates: used in an example or not, those at the cap apart; under `pairs` the same for the pairs."""
     used = {(example.query_id, doc_id) for example in examples for doc_id in example.negative_ids}
-    idle = Counter({"not_selected": len(kept) - len(used)})
+    idle = Counter({"capped": len(capped), "not_selected": len(kept) - len(used) - len(capped)})
     entry = _entry("candidate", len(used), +idle, Counter())
     entry["pairs"] = _entry("pair", len(examples), Counter(dict(rejected)), Counter())
     return entry
+
+
+def mixing_facts(
+    kind: str, examples: Sequence[Example], capped: AbstractSet[tuple[str, str]] = frozenset()
+) -> dict[str, Any]:
+    """What came of mixing: negatives by example, by source and by document.
+
+    Args:
+        kind: of the mixing.
+        examples: of the build.
+        capped: (query_id, doc_id) of what was passed over because of the cap.
+    """
+    sources = Counter(source for example in examples for source in example.sources)
+    uses = Counter(doc_id for example in examples for doc_id in example.negative_ids)
+    synthetic = sum(n for source, n in sources.items() if source.startswith("synthetic:"))
+    mined = sources.total() - synthetic
+    sizes = Counter(len(example.negative_ids) for example in examples)
+    return {
+        "kind": kind,
+        "negatives_per_example": {str(size): n for size, n in sorted(sizes.items())},
+        "sources": dict(sorted(sources.items())),
+        "backfilled": sum(n for source, n in sources.items() if source.endswith(":backfill")),
+        "synthetic_per_mined": round(synthetic / mined, 4) if mined else None,
+        "documents": len(uses),
+        "most_often": max(uses.values(), default=0),
+        "capped": len(capped),
+    }
 
 
 def tokens_entry(rows: Iterable[Generation], final: Sequence[Generation]) -> dict[str, Any]:

@@ -23,7 +23,10 @@ _ADVICE = {
         "duplicate": "many drafts repeat a text that is there already: ask for other attributes, or choose a stronger "
         "generator",
     },
-    "mix": {"not_selected": "what was kept is spread over too many pairs: ask for fewer (mixing), or mine deeper"},
+    "mix": {
+        "not_selected": "what was kept is spread over too many pairs: ask for fewer (mixing), or mine deeper",
+        "capped": "many documents are negatives as often as they may be: raise mixing.cap, or mine deeper",
+    },
 }
 _FAILED = {
     "generate": "many drafts failed: choose another generator, or raise generation.sampling.max_tokens",

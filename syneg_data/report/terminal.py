@@ -134,10 +134,25 @@ def print_result(report: dict[str, Any], run: dict[str, Any], folder: str | None
         console.print(f"one curve over all their scores: {fitted}", markup=False)
     if review := report.get("review"):
         print_review(review)
+    if mixing := report.get("mixing"):
+        console.print(_mixed(mixing), markup=False)
     seconds = ", ".join(f"{stage} {_duration(value)}" for stage, value in run["seconds"].items())
     console.print(f"time: {seconds}", markup=False)
     if folder is not None:
         console.print(f"{report['examples']} examples in {folder}", markup=False)
+
+
+def _mixed(mixing: dict[str, Any]) -> str:
+    """What came of mixing, in a line or two."""
+    sizes = ", ".join(f"{n} with {size}" for size, n in mixing["negatives_per_example"].items())
+    ratio = mixing["synthetic_per_mined"]
+    more = [
+        f"{ratio} synthetic per mined negative" if ratio is not None else "",
+        f"{mixing['backfilled']} filled in from other sources" if mixing["backfilled"] else "",
+        f"{mixing['capped']} passed over at the cap" if mixing["capped"] else "",
+        f"no document more than {mixing['most_often']} times" if mixing["most_often"] else "",
+    ]
+    return f"mixing ({mixing['kind']}): examples: {sizes or 'none'}; " + ", ".join(filter(None, more))
 
 
 def print_story(story: dict[str, Any]) -> None:

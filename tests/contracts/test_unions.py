@@ -9,6 +9,10 @@ from syneg_data.spec import RUNTIME, fingerprint, members
 MODEL = {"kind": "hub", "id": "someone/model", "revision": "v1"}
 ENGINE = {"kind": "openai", "base_url": "https://one.example.org/v1", "model": "some/model", "revision": "2025-01-01"}
 
+# What every kind of mixing can say, and those that choose among sources.
+OPTIONS = {"shortage": "fail", "backfill": ("bm25",), "cap": 3, "restyled": 0.0}
+CHOOSING = {**OPTIONS, "match_lengths": "positive", "balance": True}
+
 # One example per kind, and for each field that decides rows another legal value.
 EXAMPLES = {
     ("source", "beir"): (
@@ -116,8 +120,22 @@ EXAMPLES = {
     ("validation.rule", "relative"): ({"kind": "relative"}, {"margin": 0.1, "positive": "own", "doubt": 0.1}),
     ("validation.rule", "absolute"): ({"kind": "absolute", "maximum": 0.6}, {"maximum": 0.7, "doubt": 0.1}),
     ("validation.rule", "percentile"): ({"kind": "percentile"}, {"percentile": 10.0, "doubt": 0.1}),
-    ("mixing", "hybrid"): ({"kind": "hybrid"}, {"synthetic": 2, "mined": 3, "shortage": "fail", "restyled": 0.0}),
-    ("mixing", "mined_only"): ({"kind": "mined_only"}, {"mined": 4, "shortage": "fail", "restyled": 1.0}),
+    ("mixing", "hybrid"): (
+        {"kind": "hybrid"},
+        {"synthetic": 2, "mined": 3, "synthetic_per_mined": 0.7, "negatives": 4, **CHOOSING},
+    ),
+    ("mixing", "pooled"): ({"kind": "pooled"}, {"synthetic": 2, "mined": 3, **CHOOSING}),
+    ("mixing", "synthetic_only"): ({"kind": "synthetic_only"}, {"synthetic": 2, **CHOOSING}),
+    ("mixing", "mined_only"): ({"kind": "mined_only"}, {"mined": 4, **CHOOSING}),
+    ("mixing", "quota"): (
+        {"kind": "quota", "sources": {"bm25": 2, "syneg": 1}},
+        {"sources": {"syneg": 1, "bm25": 2}, "match_lengths": "synthetic", **OPTIONS},
+    ),
+    ("mixing", "ambiguous"): ({"kind": "ambiguous"}, {"negatives": 4, "a": 1.0, "b": -0.1, **OPTIONS}),
+    ("mixing", "graded"): (
+        {"kind": "graded"},
+        {"strategy": "other", "grades": (1, 0), "per_grade": 2, **OPTIONS},
+    ),
     ("training.objective", "ranking"): ({"kind": "ranking"}, {"temperature": 0.02, "in_batch": False}),
     ("training.objective", "cached_ranking"): ({"kind": "cached_ranking"}, {"temperature": 0.02}),
     ("training.objective", "guided"): (

@@ -4,7 +4,7 @@ Levels written together differ in relevance and in little else (compare SyCL, ar
 hard negatives, arXiv 2509.00842).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator
@@ -55,12 +55,17 @@ class Graded(Spec):
             raise PydanticCustomError("levels", "a level says nothing; say what a passage of that grade does")
         return value
 
-    def _grades(self) -> list[int]:
-        return sorted(map(int, self.levels), reverse=True)
+    def grades(self) -> tuple[int, ...]:
+        """Of its passages, in the order of their slots: from high to low."""
+        return tuple(sorted(map(int, self.levels), reverse=True))
+
+    def negative_grades(self) -> tuple[int, ...]:
+        """Those of its passages that are negatives."""
+        return tuple(grade for grade in self.grades() if grade < self.positive_from)
 
     def assignments(self, pair: Pair, seed: int) -> list[Assignment]:
         """One request for each of `per_pair`, with a passage for each level."""
-        grades = self._grades()
+        grades = self.grades()
         made = []
         for request in range(self.per_pair):
             passages = tuple(
@@ -78,12 +83,12 @@ class Graded(Spec):
 
     def reply_type(self, *, reasoned: bool) -> type[BaseModel]:
         """A passage for each level, best first."""
-        return typed_reply(tuple(f"grade_{grade}" for grade in self._grades()), reasoned=reasoned)
+        return typed_reply(tuple(f"grade_{grade}" for grade in self.grades()), reasoned=reasoned)
 
     def messages(self, assignment: Assignment, texts: Texts, reasoning: str) -> tuple[Message, ...]:
         """The pair, and what each level means."""
         positive = first_words(texts.positive, self.positive_words)
-        levels = " ".join(f"grade_{grade} {self.levels[str(grade)]}." for grade in self._grades())
+        levels = " ".join(f"grade_{grade} {self.levels[str(grade)]}." for grade in self.grades())
         return chat(
             _ROLE,
             as_data({"user_query": texts.query, "positive_document": positive}) + "\n",
@@ -95,3 +100,8 @@ class Graded(Spec):
     def notes(self, reply: Any) -> tuple[str, ...]:  # noqa: ANN401
         """Nothing besides the reasoning."""
         return ()
+
+
+def grades_of(strategies: Iterable[Any]) -> dict[str, tuple[int, ...]]:
+    """Name -> grades, in the order of slots, of the strategies of this kind."""
+    return {strategy.name: strategy.grades() for strategy in strategies if isinstance(strategy, Graded)}
