@@ -1,12 +1,13 @@
-"""worth: the whole way from a recipe over the gate to trained retrievers, and whether the gate was worth it.
+"""worth: the whole way from a recipe to trained retrievers, and what one way to choose negatives gains over others.
 
 One recipe per collection, built and then compared: the same student trained for the same steps on the same pairs, with
-the best documents of BM25, of a bi-encoder, of `mine_hard_negatives`, or with what the gate kept of the first two.
+the hard negatives of one arm after the other.
 """
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +19,46 @@ from benchmarks.measuring import Skipped
 from benchmarks.results import Row, row
 
 _STUDENT, _WORK = "SYNEG_STUDENT", "SYNEG_WORK"
-_ARMS = ("none", "bm25", "nearest", "dense", "gated")
-_SEEDS, _DEPTH, _QUICK_QUERIES, _MEDQUAD_QUERIES = 3, 20, 60, 1000
-_MAIN = "gated"
+_SEEDS, _DEPTH, _QUICK_QUERIES = 3, 20, 60
 
 
-def scifact(quick: bool) -> list[Row]:
-    """SciFact, a tenth of whose training queries are set aside as dev."""
-    return _run("scifact", {"path": _folder("SYNEG_SCIFACT"), "split": "train", "dev": 0.1}, quick)
+@dataclass(frozen=True)
+class Ground:
+    """A collection to build on.
+
+    Attributes:
+        name: of the case.
+        variable: of the environment; names the folder, in the BEIR layout.
+        source: the rest of a recipe's source section.
+        limit: training queries; None for all.
+    """
+
+    name: str
+    variable: str
+    source: Mapping[str, Any]
+    limit: int | None = None
 
 
-def medquad(quick: bool) -> list[Row]:
-    """The small MedQuAD, which has a dev split; a thousand of its training questions."""
-    return _run("medquad", {"path": _folder("SYNEG_MEDQUAD_SMALL"), "split": "train"}, quick, _MEDQUAD_QUERIES)
+SCIFACT = Ground("scifact", "SYNEG_SCIFACT", {"split": "train", "dev": 0.1})
+MEDQUAD = Ground("medquad", "SYNEG_MEDQUAD_SMALL", {"split": "train"}, 1000)
 
 
-def _folder(variable: str) -> str:
-    folder = os.environ.get(variable, "")
+def recipe(ground: Ground) -> dict[str, Any]:
+    """Two miners, and the gate as a recipe gets it that names its rerankers and no more.
+
+    Raises:
+        Skipped: the collection or the student is not here.
+    """
+    folder, student = os.environ.get(ground.variable, ""), os.environ.get(_STUDENT, "")
     if not folder or not (Path(folder) / "qrels").is_dir():
-        raise Skipped(f"set {variable} to a folder in the BEIR layout")
-    return folder
-
-
-def recipe(name: str, source: Mapping[str, Any], student: str) -> dict[str, Any]:
-    """Two miners, and the gate as a recipe gets it that names its rerankers and no more."""
+        raise Skipped(f"set {ground.variable} to a folder in the BEIR layout")
+    if not (Path(student) / "modules.json").is_file():
+        raise Skipped(f"set {_STUDENT} to the folder of a small bi-encoder to train")
     teacher = retrieval.reference()
     return {
-        "name": name,
+        "name": ground.name,
         "seed": 13,
-        "source": {"kind": "beir", "license": "cc-by-4.0", **source},
+        "source": {"kind": "beir", "license": "cc-by-4.0", "path": folder, **ground.source},
         "mining": [
             {"kind": "bm25", "name": "bm25", "depth": _DEPTH},
             {"kind": "dense", "name": "dense", "depth": _DEPTH, "model": teacher, "max_length": 256},
@@ -77,36 +89,32 @@ def recipe(name: str, source: Mapping[str, Any], student: str) -> dict[str, Any]
     }
 
 
-def _run(name: str, source: Mapping[str, Any], quick: bool, limit: int | None = None) -> list[Row]:
-    student = os.environ.get(_STUDENT, "")
-    if not (Path(student) / "modules.json").is_file():
-        raise Skipped(f"set {_STUDENT} to the folder of a small bi-encoder to train")
-    with tempfile.TemporaryDirectory(prefix="worth-") as scratch:
-        return _measure(Path(os.environ.get(_WORK) or scratch), recipe(name, source, student), quick, limit)
-
-
-def _measure(work: Path, text: Mapping[str, Any], quick: bool, limit: int | None) -> list[Row]:
+def measure(text: Mapping[str, Any], arms: Sequence[str], main: str, quick: bool, limit: int | None) -> list[Row]:
+    """Build a recipe, compare its arms, put the `main` one beside every other; `SYNEG_WORK` keeps what is finished."""
     from syneg_data.judge.compare import compare
     from syneg_data.pipeline import build
     from syneg_data.recipe import load_recipe
     from syneg_data.report.terminal import TerminalProgress
 
-    work.mkdir(parents=True, exist_ok=True)
-    path = work / f"{text['name']}.yaml"
-    path.write_text(yaml.safe_dump(dict(text), sort_keys=False), encoding="utf-8")
-    file = load_recipe(path, _QUICK_QUERIES if quick else limit)
-    built = build(file, work / str(text["name"]), progress=TerminalProgress())
-    seeds = 1 if quick else _SEEDS
-    out = work / f"{text['name']}-comparison"
-    compared = compare(file, out, _ARMS, seeds, TerminalProgress())
-    return [*_ledger(str(text["name"]), built.report), *_differences(str(text["name"]), compared, out, seeds)]
+    name, seeds = str(text["name"]), 1 if quick else _SEEDS
+    with tempfile.TemporaryDirectory(prefix="worth-") as scratch:
+        work = Path(os.environ.get(_WORK) or scratch)
+        work.mkdir(parents=True, exist_ok=True)
+        path = work / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(dict(text), sort_keys=False), encoding="utf-8")
+        file = load_recipe(path, _QUICK_QUERIES if quick else limit)
+        built = build(file, work / name, progress=TerminalProgress())
+        out = work / f"{name}-comparison"
+        compared = compare(file, out, arms, seeds, TerminalProgress())
+        return [*_ledger(name, built.report), *_differences(name, arms, main, compared, out, seeds)]
 
 
 def _ledger(name: str, report: Mapping[str, Any]) -> list[Row]:
     """Where every candidate of the build went."""
     rows = []
-    for stage in ("mine", "validate", "mix"):
-        account = report["stages"][stage]
+    for stage, account in report["stages"].items():
+        if stage == "load":
+            continue
         what = f"{name}: ledger, {stage}"
         counts = {"in": account["in"], "kept": account["kept"]}
         counts |= {f"rejected, {reason}": n for reason, n in account["rejected"].items()}
@@ -117,8 +125,10 @@ def _ledger(name: str, report: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _differences(name: str, report: Mapping[str, Any], out: Path, seeds: int) -> list[Row]:
-    """nDCG@10 on the test split, the gate's arm beside every other."""
+def _differences(
+    name: str, arms: Sequence[str], main: str, report: Mapping[str, Any], out: Path, seeds: int
+) -> list[Row]:
+    """nDCG@10 on the test split, the main arm beside every other."""
     from syneg_data.judge.findings import differences
     from syneg_data.judge.runs import Run, read_run
     from syneg_data.training.statistics import paired_interval
@@ -130,13 +140,13 @@ def _differences(name: str, report: Mapping[str, Any], out: Path, seeds: int) ->
         by_arm.setdefault(run.arm, []).append(run)
     means = {line["arm"]: line for line in report["tables"][report["name"]][report["split"]]}
     rows = []
-    for arm in _ARMS:
-        if arm == _MAIN or arm not in means:
+    for arm in arms:
+        if arm == main or arm not in means:
             continue
-        found = paired_interval(differences(by_arm, _MAIN, arm, report["name"], report["split"]))
+        found = paired_interval(differences(by_arm, main, arm, report["name"], report["split"]))
         between = f"{100 * found.low:+.2f} to {100 * found.high:+.2f}"
         metric = f"nDCG@10 on {report['split']} (difference {100 * found.mean:+.2f}, 95 % interval {between})"
-        what = f"{name}: trained on {report['pairs']:,} pairs, {means[_MAIN]['queries']} queries"
-        ours, theirs = (100 * means[one]["nDCG@10"] for one in (_MAIN, arm))
+        what = f"{name}: trained on {report['pairs']:,} pairs, {means[main]['queries']} queries"
+        ours, theirs = (100 * means[one]["nDCG@10"] for one in (main, arm))
         rows.append(row(what, metric, "points", ours, theirs, arm, seeds, "better, interval above 0", found.low > 0))
     return rows
