@@ -108,9 +108,10 @@ def test_ids_are_row_aligned_with_n_tuple(built):
 
 def test_datasets_opens_every_config_and_two_training_steps_run(built, tmp_path, monkeypatch):
     folder, cache, _ = built
+    configs = [config for config in CONFIGS if config != "ragged"]  # in its place is n-tuple
     program = f"""
 import datasets
-for config in {CONFIGS!r}:
+for config in {configs!r}:
     table = datasets.load_dataset({str(folder)!r}, config, split="train")
     assert len(table) > 0, config
 assert datasets.load_dataset({str(folder)!r}, split="train").column_names == ["query", "positive", "negative"]
@@ -165,7 +166,7 @@ def test_changing_only_mixing_reruns_only_mixing(built, tmp_path):
     text["mixing"] = {"kind": "mined_only", "mined": 2}
     changed.write_text(yaml.safe_dump(text, sort_keys=False))
     done = json.loads(run_cli("build", changed, "--out", folder, "--json", cache=cache).stdout)
-    assert (done["run"]["engine_requests"], done["run"]["chunks_computed"]) == (0, 0)
+    assert (done["run"]["engine_requests"], done["run"]["chunks_computed"]) == (0, 1), "the audit alone"
     assert pq.read_schema(folder / "n-tuple" / "train-00000-of-00001.parquet").names[-1] == "negative_2"
     run_cli("build", recipe, "--out", folder, cache=cache)
     assert hashes(folder) == before, "going back gives the very same bytes"

@@ -9,6 +9,7 @@ import yaml
 
 from syneg_data.durable import sha256_file
 from syneg_data.export.formats import Format
+from syneg_data.publishing.markdown import inline
 from syneg_data.sources import Beir
 from syneg_data.spec import members
 from tests.conftest import make_cache, run_cli, small_recipe
@@ -54,7 +55,7 @@ def test_every_export_is_in_the_manifest_the_report_and_on_the_card(built):
     for entry in exports:
         assert entry["files"] and set(entry["files"]) <= set(files)
         assert all(files[name]["rows"] is not None for name in entry["files"] if not name.endswith(".md"))
-        assert entry["rows"] > 0 and entry["what"] in card and f"```python\n{entry['load']}\n```" in card
+        assert entry["rows"] > 0 and inline(entry["what"]) in card and f"```python\n{entry['load']}\n```" in card
     assert {name for name in files if name.startswith("exports/")} == {f for e in exports for f in e["files"]}
     examples = json.loads((folder / "report.json").read_text())["examples"]
     counted = {entry["kind"]: entry["rows"] for entry in exports}
