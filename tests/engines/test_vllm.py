@@ -207,7 +207,7 @@ def test_every_backend_holds_replies_keeps_stdout_clean_and_needs_no_network(eng
         "try: engine.complete([Request('r', (Message('user', 'Hi.'),), odd, 0.7, 1.0, 8, 1)])\n"
         "except InputError as error: print('proven', calls, str(error).partition('vLLM')[2].partition('(')[0])\n"
     )
-    argument = spec.model_copy(update={"backend": backend}).model_dump_json(exclude_defaults=True)
+    argument = spec.model_copy(update={"backend": backend}).model_dump_json()
     done = subprocess.run([sys.executable, "-c", program, argument], capture_output=True, text=True, check=False)
     assert done.stdout == f"proven [] 's backend {backend} refuses a request \n", done.stderr
 
