@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from syneg_data import __version__
+from syneg_data.audit.evaluation import read_evaluation
 from syneg_data.auditing import Audited, audit
 from syneg_data.collection import Collection
 from syneg_data.durable import write_json
@@ -87,10 +88,12 @@ def build(
     steps = UNTIL[: UNTIL.index(until) + 1]
     workspace = Workspace(out.parent / f".{out.name}.work")
     line = Line(file=file, workspace=workspace, progress=progress or Silence())
-    # Bad data and missing models are found before anything is written.
+    # Bad data, missing models and broken evaluation files are found before anything is written.
     collection = load(line)
     held_out = recipe.source.held_out(collection, recipe.seed)
     line.models = resolve_models(file, steps)
+    if "audit" in steps and recipe.audit is not None:
+        read_evaluation(recipe.audit.evaluation)
     with workspace.locked():
         if fresh:
             workspace.drop_stages()

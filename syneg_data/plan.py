@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from syneg_data.audit.evaluation import read_evaluation
 from syneg_data.generation import Critique, Generation
 from syneg_data.generation.attributes import AUTO, PROPOSAL_ATTEMPTS, PROPOSAL_SAMPLE, PROPOSAL_TOKENS
 from syneg_data.generation.critic import EXAM_KINDS, OPINION_TOKENS
@@ -15,7 +16,7 @@ from syneg_data.validation.scoring import SCARCE_PAIRS
 
 
 def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
-    """Load the data, resolve the models, read the runs, and count what would be asked of the models.
+    """Load the data, resolve the models, read runs and evaluation files, and count what would be asked of the models.
 
     Args:
         file: from load_recipe.
@@ -30,6 +31,8 @@ def plan_build(file: RecipeFile, *, preview: bool = False) -> dict[str, Any]:
     for miner in recipe.mining:
         if isinstance(miner, RunFile):  # other miners read nothing that the user wrote
             miner.open(collection, None)
+    if recipe.audit is not None:
+        read_evaluation(recipe.audit.evaluation)
     pairs = collection.pairs()
     plan: dict[str, Any] = {
         "recipe": recipe.name,

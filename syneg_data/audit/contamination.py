@@ -2,16 +2,15 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syneg_data.audit.draws import Owned, owned_positives, owned_texts
 from syneg_data.audit.measures import Measure
-from syneg_data.audit.shares import share, unmeasured
+from syneg_data.audit.shares import not_all_compared, share, unmeasured
 from syneg_data.audit.subject import Subject
 from syneg_data.collection import normalise
-from syneg_data.texts.near import Likeness
+from syneg_data.texts.near import Likeness, Near
 from syneg_data.texts.words import words_of
 
 if TYPE_CHECKING:
@@ -55,7 +54,8 @@ def measure(subject: Subject) -> list[Measure]:
     )
     passages = {part.name: part.passages for part in sets}
     near = _alike([*positives, *written, *mined], passages, 3, _PASSAGE)
-    cut = len(positives), len(positives) + len(written)
+    to_written = len(positives)
+    to_mined = to_written + len(written)
     return [
         _measure(
             (
@@ -73,7 +73,7 @@ def measure(subject: Subject) -> list[Measure]:
                 "are also relevant to an evaluation query, as they are or almost word for word",
             ),
             positives,
-            {name: {i for i in hits if i < cut[0]} for name, hits in near.items()},
+            _between(near, 0, to_written),
         ),
         _measure(
             (
@@ -82,7 +82,7 @@ def measure(subject: Subject) -> list[Measure]:
                 "are almost word for word what is relevant to an evaluation query",
             ),
             written,
-            {name: {i - cut[0] for i in hits if cut[0] <= i < cut[1]} for name, hits in near.items()},
+            _between(near, to_written, to_mined),
         ),
         _measure(
             (
@@ -91,7 +91,7 @@ def measure(subject: Subject) -> list[Measure]:
                 "are relevant to an evaluation query, and training pushes them away",
             ),
             mined,
-            {name: {i - cut[1] for i in hits if i >= cut[1]} for name, hits in near.items()},
+            _between(near, to_mined, to_mined + len(mined)),
         ),
         _measure(
             (
@@ -119,42 +119,52 @@ def _foreign(subject: Subject) -> list[Foreign]:
 
 def _alike(
     owned: Sequence[Owned], sets: Mapping[str, Sequence[str]], shingle: int, least: float
-) -> dict[str, AbstractSet[int]]:
+) -> dict[str, Near]:
     """Which texts, by number, have a near-duplicate in each of the sets, or all its words and no others."""
     texts = [text for _, text in owned]
     likeness = Likeness([*texts, *(text for part in sets.values() for text in part)], shingle)
-    found: dict[str, AbstractSet[int]] = {}
+    alike: dict[str, Near] = {}
     start = len(texts)
     for name, part in sets.items():
         near = likeness.search(range(len(texts)), range(start, start + len(part)), least=least)
         same = {normalise(text) for text in part} - {""}
-        found[name] = near.found | {i for i, text in enumerate(texts) if normalise(text) in same}
+        found = near.found | {i for i, text in enumerate(texts) if normalise(text) in same}
+        alike[name] = Near(found, near.unfinished - found)
         start += len(part)
-    return found
+    return alike
 
 
-def _measure(told: Told, rows: Sequence[Owned], hits: Mapping[str, AbstractSet[int]]) -> Measure:
+def _between(hits: Mapping[str, Near], start: int, stop: int) -> dict[str, Near]:
+    """The hits among the texts from one number to another, counted from the first of them."""
+
+    def cut(numbers: frozenset[int]) -> frozenset[int]:
+        return frozenset(i - start for i in numbers if start <= i < stop)
+
+    return {name: Near(cut(near.found), cut(near.unfinished)) for name, near in hits.items()}
+
+
+def _measure(told: Told, rows: Sequence[Owned], hits: Mapping[str, Near]) -> Measure:
     name, what, holds = told
-    every = set().union(*hits.values())
-    by_set = ", ".join(f"{part}: {len(numbers):,}" for part, numbers in hits.items())
+    every = frozenset[int]().union(*(near.found for near in hits.values()))
+    unfinished = frozenset[int]().union(*(near.unfinished for near in hits.values())) - every
+    by_set = ", ".join(f"{part}: {len(near.found):,}" for part, near in hits.items())
     return share(
         name,
         _GROUP,
         [(query_id, i in every) for i, (query_id, _) in enumerate(rows)],
-        lambda share_told: f"{share_told} {what} {holds} ({by_set}).",
+        lambda share_told: f"{share_told} {what} {holds} ({by_set}).{not_all_compared(len(unfinished))}",
         f"There are no {what}.",
     )
 
 
-def _sharing(texts: Sequence[str], sets: Mapping[str, Iterable[str]]) -> dict[str, AbstractSet[int]]:
+def _sharing(texts: Sequence[str], sets: Mapping[str, Iterable[str]]) -> dict[str, Near]:
     """Which texts, by number, share a sequence of 13 words with each of the sets."""
     import numpy as np
 
     codes: dict[str, int] = {}
     grams, owner = _grams(texts, codes)
-    return {
-        name: {int(i) for i in np.unique(owner[np.isin(grams, _grams(part, codes)[0])])} for name, part in sets.items()
-    }
+    found = {name: np.unique(owner[np.isin(grams, _grams(part, codes)[0])]) for name, part in sets.items()}
+    return {name: Near(frozenset(numbers.tolist()), frozenset()) for name, numbers in found.items()}
 
 
 def _grams(texts: Iterable[str], codes: dict[str, int]) -> "tuple[NDArray[np.uint64], NDArray[np.int64]]":

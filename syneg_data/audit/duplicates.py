@@ -3,7 +3,7 @@
 from collections import Counter
 
 from syneg_data.audit.measures import Measure
-from syneg_data.audit.shares import share
+from syneg_data.audit.shares import not_all_compared, share
 from syneg_data.audit.subject import ORIGINS, Origin, Subject
 from syneg_data.collection import normalise
 from syneg_data.texts.near import Likeness
@@ -80,11 +80,7 @@ def _among(
     name: str, said: str, doc_ids: list[str], owner: dict[str, str], number: dict[str, int], likeness: Likeness
 ) -> Measure:
     near = likeness.search([number[doc_id] for doc_id in doc_ids], least=LEAST)
-    bounded = (
-        f" {near.unfinished:,} have more likely twins than were compared, so this may be too low."
-        if near.unfinished
-        else ""
-    )
+    bounded = not_all_compared(len(near.unfinished))
     return share(
         name,
         _GROUP,

@@ -27,6 +27,11 @@ def share(name: str, group: str, rows: Sequence[tuple[str, bool]], tell: Callabl
     return Measure(name, group, round(hits / len(rows), 4), low, high, len(rows), tell(told))
 
 
+def not_all_compared(texts: int) -> str:
+    """What to add to a sentence where this many texts have more likely twins than were looked at."""
+    return f" {texts:,} have more likely twins than were compared, so this may be too low." if texts else ""
+
+
 def unmeasured(name: str, group: str, why: str) -> Measure:
     """A measure without a figure."""
     return Measure(name, group, None, None, None, 0, why)

@@ -49,11 +49,11 @@ class Near:
 
     Attributes:
         found: texts, by number, that have a near-duplicate.
-        unfinished: texts for which none was found, but that have more candidates than were looked at.
+        unfinished: texts, by number, for which none was found, but that have more candidates than were looked at.
     """
 
     found: frozenset[int]
-    unfinished: int
+    unfinished: frozenset[int]
 
 
 class Likeness:
@@ -120,7 +120,7 @@ class Likeness:
         flags = np.zeros(self._kinds, bool)
         seen = np.full(len(self._sizes), -1, np.int64)
         found: list[int] = []
-        unfinished = 0
+        unfinished: list[int] = []
         for place in mine[~self._blank[mine]].tolist():
             own, left, cut, hit = self._set(place), most, False, False
             flags[own] = True
@@ -142,8 +142,8 @@ class Likeness:
             if hit:
                 found.append(place)
             elif cut:
-                unfinished += 1
-        return Near(frozenset(self._order[place] for place in found), unfinished)
+                unfinished.append(place)
+        return Near(*(frozenset(self._order[place] for place in places) for places in (found, unfinished)))
 
     def _set(self, place: int) -> "NDArray[np.int64]":
         """Sequences of a text, rare ones first."""

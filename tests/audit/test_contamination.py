@@ -121,3 +121,15 @@ def test_neither_order_nor_ids_change_a_figure(subject_of):
     one = figures(subject_of(rows, held_out={"test": part}))
     assert one == figures(subject_of(rows[::-1], "other", held_out={"test": part}))
     assert {value for value, _ in one.values()} == {0.3333}
+
+
+def test_what_was_not_compared_with_all_is_said_where_it_belongs(subject_of):
+    """A hundred and one passages of one template share what is looked at first; only the written negative has it."""
+    template = " ".join(f"t{i}" for i in range(172))
+    filled = [f"{template} " + " ".join(f"u{n}x{i}" for i in range(30)) for n in range(102)]
+    subject = subject_of(
+        [("does aspirin thin the blood", "blood is thinned by aspirin", [filled[0]], ["no one knows"])],
+        held_out={"test": split(["who was first"], filled[1:])},
+    )
+    said = {name: "1 have more likely twins than were compared" in m.sentence for name, m in named(subject).items()}
+    assert said == {name: name == "contaminated_negatives" for name in NAMES}

@@ -12,6 +12,7 @@ from syneg_data.audit.registry import MEASURES
 from syneg_data.audit.section import Bound
 from syneg_data.errors import GateError, InputError
 from syneg_data.pipeline import build
+from syneg_data.plan import plan_build
 from syneg_data.recipe import load_recipe
 from tests.conftest import run_cli
 from tests.validation.world import files_of, json_of, save_words, write_data, write_recipe, write_run
@@ -208,3 +209,15 @@ def test_an_evaluation_file_that_cannot_be_read_is_refused_with_its_line(tmp_pat
     path.mkdir() if text is None else path.write_text(text)
     with pytest.raises(InputError, match=message.replace("[", r"\[")):
         read_evaluation([str(path)])
+
+
+def test_a_broken_evaluation_file_is_found_before_anything_is_done(home, tmp_path):
+    lines = tmp_path / "queries.jsonl"
+    lines.write_text('{"text": "asked"}\n')
+    file = load_recipe(recipe_at(home, tmp_path / "recipe", evaluation=[str(lines)]))
+    assert plan_build(file)["queries"] == QUERIES
+    lines.write_text('{"text": "asked"}\n[1]\n')
+    for run in (plan_build, lambda file: build(file, tmp_path / "out")):
+        with pytest.raises(InputError, match=r"queries.jsonl:2: the line is no object"):
+            run(file)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["queries.jsonl", "recipe"]

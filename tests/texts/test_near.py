@@ -42,7 +42,7 @@ def test_a_search_finds_exactly_what_comparing_all_with_all_finds(texts, shingle
     everything = range(len(texts))
     expected = {i for i in everything if any(i != j and alike(texts[i], texts[j], shingle, least) for j in everything)}
     found = likeness.search(everything, least=least)
-    assert (found.found, found.unfinished) == (expected, 0)
+    assert (found.found, found.unfinished) == (expected, set())
     for i in everything:
         for j in everything:
             assert likeness.near(i, j, least) == alike(texts[i], texts[j], shingle, least)
@@ -65,7 +65,7 @@ def test_the_order_of_the_texts_changes_nothing_even_where_the_work_is_bounded(t
     found = Likeness(texts).search(range(len(texts)), least=0.5, most=most)
     again = Likeness([texts[i] for i in shuffled]).search(range(len(texts)), least=0.5, most=most)
     assert sorted(texts[i] for i in found.found) == sorted(texts[shuffled[i]] for i in again.found)
-    assert found.unfinished == again.unfinished
+    assert sorted(texts[i] for i in found.unfinished) == sorted(texts[shuffled[i]] for i in again.unfinished)
 
 
 @pytest.mark.parametrize(("least", "found"), [(0.91, set()), (0.9, {0, 1}), (0.8, {0, 1, 2})])
@@ -101,9 +101,9 @@ def test_the_work_on_texts_of_one_template_is_bounded_and_said_to_be():
     template = " ".join(f"t{i}" for i in range(172))
     texts = [f"{template} " + " ".join(f"u{n}x{i}" for i in range(30)) for n in range(90)]
     bounded = Likeness(texts).search(range(90), least=0.8, most=20)
-    assert (bounded.found, bounded.unfinished) == (set(), 90)
+    assert (bounded.found, bounded.unfinished) == (set(), set(range(90)))
     whole = Likeness(texts).search(range(90), least=0.8, most=90)
-    assert (whole.found, whole.unfinished) == (set(), 0)
+    assert (whole.found, whole.unfinished) == (set(), set())
 
 
 def test_a_bounded_search_still_finds_the_twin_of_each_text():
