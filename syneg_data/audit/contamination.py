@@ -117,9 +117,7 @@ def _foreign(subject: Subject) -> list[Foreign]:
     return splits + [Foreign(name, tuple(texts), tuple(texts)) for name, texts in subject.evaluation.items()]
 
 
-def _alike(
-    owned: Sequence[Owned], sets: Mapping[str, Sequence[str]], shingle: int, least: float
-) -> dict[str, Near]:
+def _alike(owned: Sequence[Owned], sets: Mapping[str, Sequence[str]], shingle: int, least: float) -> dict[str, Near]:
     """Which texts, by number, have a near-duplicate in each of the sets, or all its words and no others."""
     texts = [text for _, text in owned]
     likeness = Likeness([*texts, *(text for part in sets.values() for text in part)], shingle)
