@@ -138,6 +138,7 @@ def test_a_full_disk_says_so_and_leaves_no_folder(gguf, tmp_path):
     assert not (tmp_path / "models" / f"{'3' * 64}-bfloat16").exists()
 
 
+@pytest.mark.slow
 def test_another_arithmetic_is_another_folder(folder, gguf, cache):
     other = folder_of(dataclasses.replace(gguf), "float32")
     assert other.name == f"{DIGEST}-float32"

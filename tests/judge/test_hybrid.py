@@ -74,6 +74,7 @@ def test_the_arms_see_what_they_may(written, fresh_cache, tmp_path):
     assert shown and not shown & set().union(*taken.values())
 
 
+@pytest.mark.slow
 def test_the_report_of_a_hybrid(written, fresh_cache, tmp_path):
     report = compare(
         written, tmp_path / "out", ("none", "in_batch", "hybrid", "count_matched", "placebo"), 2, Silence()

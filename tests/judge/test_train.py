@@ -369,6 +369,7 @@ def test_a_loss_that_is_not_a_number_stops_at_its_step_and_saves_nothing(release
     assert not list((tmp_path / ".out.work").glob("checkpoints-*/checkpoint-*"))
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_exit_5_and_the_run_goes_on_later(release, fresh_cache, tmp_path):
     import resource
 
@@ -468,6 +469,7 @@ def test_a_base_that_the_recipe_names_by_a_path_may_be_elsewhere(recipe, encoder
     assert settings(release, {}).base.path == str(encoder)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(release, fresh_cache, tmp_path):
     """torchrun on this machine: the first process writes, the other one helps, and every example is seen."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
