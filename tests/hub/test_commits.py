@@ -1,4 +1,4 @@
-"""Commits by the plain client: whole or not at all, on the parent that was named, and never twice for the same content."""
+"""Commits by the plain client: whole or not at all, on the parent that was named, never twice for the same content."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -229,7 +229,7 @@ def test_uploads_before_the_commit_are_not_sent_again(hub, api):
 def test_bytes_that_are_not_what_was_promised_are_refused(hub, api):
     add = CommitOperationAdd("x.parquet", TABLE)
     add.path_or_fileobj = b"PAR2" * 40  # it changed after its checksum was taken
-    with pytest.raises(RuntimeError, match="Error while uploading 'x.parquet'") as caught:
+    with pytest.raises(RuntimeError, match=r"Error while uploading 'x\.parquet'") as caught:
         api.create_commit("alice/ds", [add], commit_message="one", repo_type="dataset")
     assert len(hub.commits("datasets/alice/ds")) == 1
     assert isinstance(caught.value.__cause__, BadRequestError)

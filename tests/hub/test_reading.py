@@ -1,4 +1,4 @@
-"""Reading by the plain client: listings, hashes as git has them, downloads at a revision, and the errors for what is not there."""
+"""Reading by the plain client: listings, hashes as git has them, downloads at a revision, errors for what is not."""
 
 from pathlib import Path
 
