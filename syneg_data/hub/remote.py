@@ -68,6 +68,8 @@ class Remote:
 
         self.repo, self.type = repo, type
         self._token, self._wait, self._endpoint = token, wait, endpoint
+        # Its warnings repeat addresses that are signed for one upload, and what there is to say we say.
+        huggingface_hub.utils.logging.set_verbosity_error()
         self._api = huggingface_hub.HfApi(endpoint=endpoint, token=token, library_name="syneg-data")
         self._http: Any = huggingface_hub.utils
         self._chance = random.Random()
@@ -259,6 +261,7 @@ class Remote:
             lambda: self._api.preupload_lfs_files(
                 self.repo, self._additions(items), repo_type=self.type, revision=branch, free_memory=False
             ),
+            tries=2,  # of which the client makes six each
         )
 
     def _additions(self, items: Iterable[Item]) -> list[Any]:
@@ -286,6 +289,7 @@ class Remote:
         *,
         settled: Callable[[], T | None] | None = None,
         missing: bool = False,
+        tries: int = TRIES,
     ) -> T:
         """A request, tried again a few times where that may help.
 
@@ -294,13 +298,14 @@ class Remote:
             call: the request.
             settled: whether it has had its effect although the answer says otherwise; None: not yet.
             missing: a 404 is an answer: None.
+            tries: how many.
 
         Raises:
             InputError: the answer is no, and will be.
             UnavailableError: no usable answer came, or the Hub asks for more patience than we have.
         """
         where = f"{self.repo}: {what}"
-        for tried in range(1, TRIES + 1):
+        for tried in range(1, tries + 1):
             try:
                 return call()
             except SynegError:
@@ -316,7 +321,7 @@ class Remote:
                     raise problem from None
             if settled is not None and (found := settled()) is not None:
                 return found
-            if tried == TRIES or fault.wait > LONGEST:
+            if tried == tries or fault.wait > LONGEST:
                 raise problem
             self._pause(fault, tried, where)
         raise AssertionError("the last try returns or raises")

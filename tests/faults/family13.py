@@ -19,13 +19,13 @@ from pathlib import Path
 
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1,localhost", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
-from syneg_data.errors import SynegError  # noqa: E402
-from syneg_data.hub.contents import read_folder  # noqa: E402
-from syneg_data.hub.plan import make_plan  # noqa: E402
-from syneg_data.hub.push import carry_out, prepare  # noqa: E402
-from syneg_data.hub.remote import Remote  # noqa: E402
-from tests.hub.folders import listed, write_build  # noqa: E402
-from tests.hub.server import LoopbackHub  # noqa: E402
+from syneg_data.errors import SynegError
+from syneg_data.hub.contents import read_folder
+from syneg_data.hub.plan import make_plan
+from syneg_data.hub.push import carry_out, prepare
+from syneg_data.hub.remote import Remote
+from tests.hub.folders import listed, write_build
+from tests.hub.server import LoopbackHub
 
 REPO = "alice/stones"
 KEY = f"datasets/{REPO}"
@@ -42,10 +42,15 @@ class World:
     repo: str = REPO
     version: str = "1.0.0"
     waits: list[float] = field(default_factory=list)
+    environment: dict[str, str] | None = None  # what the command reads; None: it is told endpoint and token
+    offline: bool = False
 
-    def push(self, token: str | None = None, **options) -> dict:
+    def push(self, **options) -> dict:
         """The push, in this process: what the command does, with a clock that does not wait."""
-        remote = Remote(self.hub.url, token or self.token, self.repo, "dataset", wait=self.waits.append)
+        if self.environment is not None:
+            with _environment(self.environment), _offline(self.offline):
+                return carry_out(*prepare(self.folder, self.repo, self.version, **options))
+        remote = Remote(self.hub.url, self.token, self.repo, "dataset", wait=self.waits.append)
         plan = make_plan(read_folder(self.folder), self.repo, self.version, remote, **options)
         return carry_out(plan, remote)
 
@@ -68,7 +73,9 @@ class World:
         manifest = self.hub.file(KEY, tag, "manifest.json")
         listed = {path: entry["sha256"] for path, entry in json.loads(manifest)["files"].items()}
         (commit,) = [c for c in self.hub.commits(KEY, self.tags()[tag]) if c.oid == self.tags()[tag]]
-        there = {path: digest for path, digest in commit.files.items() if path not in ("manifest.json", ".gitattributes")}
+        there = {
+            path: digest for path, digest in commit.files.items() if path not in ("manifest.json", ".gitattributes")
+        }
         said = f"Syneg-Manifest: sha256:{hashlib.sha256(manifest).hexdigest()}" in commit.message
         return there == listed and said
 
@@ -102,9 +109,17 @@ def _status(method, path, status, **more):
     return lambda world, mode: world.fail(method, path, status, mode, **more)
 
 
-def _both(name, plant, once, permanent, says="", **more):
-    return [Case(name, "once", plant, once, says if once else "", **more),
-            Case(name, "permanent", plant, permanent, says if permanent else "", **more)]  # fmt: skip
+def _limited(header, value):
+    return _status("POST", COMMIT, 429, headers=((header, value),))
+
+
+def _both(name, plant, once, permanent, says="", tagging=False, **more):
+    """A fault that comes once, and one that stays; while tagging it leaves a commit behind that is finished later."""
+    left = {"commits": 1} if tagging else {}
+    return [
+        Case(name, "once", plant, once, says if once else "", **more),
+        Case(name, "permanent", plant, permanent, says if permanent else "", **more, **left),
+    ]
 
 
 def _token(role):
@@ -117,6 +132,18 @@ def _token(role):
 def _given(world):
     world.token = world.hub.token()
     world.hub.faults.clear()
+
+
+def _no_token(world, mode):
+    world.environment = {"HF_ENDPOINT": world.hub.url, "HF_TOKEN": ""}
+
+
+def _hub_is_offline(world, mode):
+    world.environment, world.offline = {"HF_ENDPOINT": world.hub.url, "HF_TOKEN": world.token}, True
+
+
+def _as_told(world):
+    world.environment, world.offline = None, False
 
 
 def _wrong(world, mode):
@@ -162,6 +189,16 @@ def _same_release_meanwhile(world, mode):
     world.hub.meanwhile("POST", COMMIT, other.push)
 
 
+def _other_release_meanwhile(world, mode):
+    other = World(world.hub, write_build(world.folder.parent / "other", negatives=1), world.hub.token())
+    world.hub.meanwhile("POST", COMMIT, other.push)
+
+
+def _back_and_gone(world):
+    """The other one was first, so the version is taken: what it released is released again, and nothing happens."""
+    world.folder = world.folder.parent / "other"
+
+
 def _broken_card(world, mode):
     path = world.folder / "README.md"
     path.write_text(path.read_text().replace("language:\n", "language: [\n", 1))
@@ -178,10 +215,9 @@ def _foreign_gone(world):
 
 
 QUOTA = b'{"error": "Private repository storage limit reached, please upgrade your plan"}'
-NOTHING = Case("", "", lambda world, mode: None, 0)
-PASSING = ("once", "permanent")
 
 CASES: list[Case] = [
+    Case("1 no token", "always", _no_token, 2, "HF_TOKEN is not set; put a token", mend=_as_told),
     Case("2 bad token", "always", _wrong, 2, "refuses the token", mend=_given),
     Case("3 read-only token", "always", _token("read"), 2, "HF_TOKEN: may only read", mend=_given),
     Case("4 PR-only token", "always", _token("pr"), 2, "without write access to the contents of", mend=_given),
@@ -199,22 +235,23 @@ CASES: list[Case] = [
     *_both("9 private quota, on making it", _status("POST", CREATE, 403, body=QUOTA), 4, 4, "no room at the Hub"),
     *_both("9 quota, on the commit", _status("POST", COMMIT, 403, body=QUOTA), 4, 4, "no room at the Hub"),
     *_both("10 409 lock", _status("POST", COMMIT, 409), 0, 4, "others are at work"),
-    *_both("11 412 although nothing moved", _status("POST", COMMIT, 412), 0, 4, "others are at work"),
-    Case("11 412, somebody sets attributes", "once", _somebody_commits({".gitattributes": b"*.parquet filter=lfs\n"}), 0),
-    Case("11 412, the same release by another", "once", _same_release_meanwhile, 0),
+    Case("11 412 although nothing moved", "once", _status("POST", COMMIT, 412), 0),
+    Case("12 412 forever", "permanent", _status("POST", COMMIT, 412), 4, "others are at work"),
+    Case("11 412, somebody sets attributes", "once", _somebody_commits({".gitattributes": b"*.parquet filter=lfs"}), 0),
     Case("11 412, somebody adds a file", "once", _somebody_commits({"notes.txt": b"mine"}), 2,
          "somebody else has just committed notes.txt", mend=_foreign_gone),
     Case("11 412, somebody writes a card", "once", _somebody_commits({"README.md": b"mine"}), 2,
          "somebody else has just committed README.md",
          mend=lambda world: world.hub.put(REPO, "dataset", {}, deleted=("README.md",))),
     *_both("13 413", _status("POST", COMMIT, 413), 2, 2, "too large for the Hub"),
-    *_both("14 429 with Retry-After", _status("POST", COMMIT, 429, headers=(("Retry-After", "7"),)), 0, 4,
-           "wait 7 seconds"),
-    *_both("14 429 with RateLimit", _status("POST", COMMIT, 429, headers=(("RateLimit", '"api";r=0;t=55'),)), 0, 4,
-           "wait 55 seconds"),
-    *_both("14 429 for an hour", _status("POST", COMMIT, 429, headers=(("Retry-After", "3600"),)), 4, 4,
-           "wait 3600 seconds"),
-    *_both("14 429 on the tag", _status("POST", TAG, 429, headers=(("Retry-After", "7"),)), 0, 4, "rate limit"),
+    Case("14 429 with Retry-After", "once", _limited("Retry-After", "7"), 0, waits=(7.0,)),
+    Case("14 429 with Retry-After", "permanent", _limited("Retry-After", "7"), 4, "wait 7 seconds", waits=(7.0,) * 4),
+    Case("14 429 with RateLimit", "once", _limited("RateLimit", '"api";r=0;t=55'), 0, waits=(55.0,)),
+    Case("14 429 with RateLimit", "permanent", _limited("RateLimit", '"api";r=0;t=55'), 4, "wait 55 seconds",
+         waits=(55.0,) * 4),
+    *_both("14 429 for an hour", _limited("Retry-After", "3600"), 4, 4, "wait 3600 seconds", waits=()),
+    *_both("14 429 on the tag", _status("POST", TAG, 429, headers=(("Retry-After", "7"),)), 0, 4, "rate limit",
+           tagging=True),
     *_both("15 500, not landed", _status("POST", COMMIT, 500), 0, 4, "the Hub answers 500"),
     *_both("16 500, landed", _status("POST", COMMIT, 500, after=True), 0, 0),
     *[case for status in (502, 503, 504)
@@ -229,10 +266,14 @@ CASES: list[Case] = [
     *_both("19 LFS hash mismatch", _status("PUT", PUT, 400, body=b"sha256 does not match"), 0, 4, "the upload"),
     Case("20 tag exists, same content", "always", lambda world, mode: world.push(), 0),
     Case("20 tag exists, other content", "always", _other_content, 2, "a tag never moves", mend=_back, commits=1),
-    *_both("20 tag: 500, not set", _status("POST", TAG, 500), 0, 4, "the tag v1.0.0", commits=1),
+    *_both("20 tag: 500, not set", _status("POST", TAG, 500), 0, 4, "the tag v1.0.0", tagging=True),
     *_both("20 tag: 500, set", _status("POST", TAG, 500, after=True), 0, 0),
     *_both("20 tag: reset, set", _status("POST", TAG, 0, after=True, reset=True), 0, 0),
-    *_both("20 tag: 409 lock", _status("POST", TAG, 409), 0, 4, "others are at work", commits=1),
+    *_both("20 tag: 409 lock", _status("POST", TAG, 409), 0, 4, "others are at work", tagging=True),
+    Case("21 two pushers, the same build", "once", _same_release_meanwhile, 0),
+    Case("21 two pushers, two builds", "once", _other_release_meanwhile, 2, "somebody else has just committed",
+         mend=_back_and_gone, commits=1),
+    Case("23 HF_HUB_OFFLINE", "always", _hub_is_offline, 4, "HF_HUB_OFFLINE is set; unset it", mend=_as_told),
     Case("24 foreign files", "always", _there({"notes.txt": b"mine"}), 2, "(notes.txt)", mend=_foreign_gone),
     Case("25 card is no YAML", "always", _broken_card, 2, "README.md: its front matter is no YAML", mend=_rebuilt),
     *_both("25 the Hub rejects the card", _status("POST", "validate-yaml", 400,
@@ -266,22 +307,29 @@ class Outcome:
     waits: tuple[float, ...]
 
 
-def run(case: Case, folder: Path) -> Outcome:
-    """Push with the fault, then without it."""
+def run(case: Case, folder: Path, *, again: bool = True) -> Outcome:
+    """Push with the fault, then without it.
+
+    Args:
+        case: the fault.
+        folder: a build.
+        again: also where the first push released it.
+    """
+    home = Path(tempfile.mkdtemp())
     with LoopbackHub() as hub, _client_does_not_wait():
-        world = World(hub, shutil.copytree(folder, Path(tempfile.mkdtemp()) / "stones"), hub.token())
+        world = World(hub, shutil.copytree(folder, home / "stones"), hub.token())
         try:
             case.plant(world, case.mode)
             code, message = attempt(world.push)
             commits, tags, waits = len(world.releases()), len(world.tags()), tuple(world.waits)
-            again = None
-            if case.mend is not None:
+            second = None
+            if case.mend is not None and (code or again):
                 case.mend(world)
-                again = attempt(world.push)[0]
+                second = attempt(world.push)[0]
             final = len(world.releases()), len(world.tags())
-            return Outcome(code, message, commits, tags, again, final, all(map(world.complete, world.tags())), waits)
+            return Outcome(code, message, commits, tags, second, final, all(map(world.complete, world.tags())), waits)
         finally:
-            shutil.rmtree(world.folder.parent)
+            shutil.rmtree(home)
 
 
 def attempt(call: Callable[[], object]) -> tuple[int, str]:
@@ -291,6 +339,32 @@ def attempt(call: Callable[[], object]) -> tuple[int, str]:
     except SynegError as error:
         return error.exit_code, str(error)
     return 0, ""
+
+
+@contextlib.contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _offline(offline: bool) -> Iterator[None]:
+    """What the client reads HF_HUB_OFFLINE into when it is imported."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 @contextlib.contextmanager
@@ -308,19 +382,18 @@ def _client_does_not_wait() -> Iterator[None]:
 
 def table(rows: list[tuple[Case, Outcome]]) -> str:
     """A line per case, and the counts."""
-    lines = [f"{'case':<42}{'mode':<11}{'exit':>5}{'commits':>9}{'tags':>6}{'again':>7}{'commits':>9}{'tags':>6}  complete"]
+    counts = ("exit", "commits", "tags", "again", "commits", "tags")
+    lines = [f"{'case':<42}{'mode':<11}{''.join(f'{name:>8}' for name in counts)}  complete"]
     for case, found in rows:
-        again = "-" if found.again is None else found.again
-        lines.append(
-            f"{case.name:<42}{case.mode:<11}{found.code:>5}{found.commits:>9}{found.tags:>6}{again:>7}"
-            f"{found.final[0]:>9}{found.final[1]:>6}  {'yes' if found.complete else 'NO'}"
-        )
+        figures = (found.code, found.commits, found.tags, "-" if found.again is None else found.again, *found.final)
+        whole = "yes" if found.complete else "NO"
+        lines.append(f"{case.name:<42}{case.mode:<11}{''.join(f'{figure:>8}' for figure in figures)}  {whole}")
     released = sum(found.code == 0 for _, found in rows)
-    whole = sum(found.complete and found.final[1] <= 1 for _, found in rows)
+    ends = [found.final[1] if found.complete else -1 for _, found in rows]
     lines.append(
-        f"{len(rows)} cases: {released} released at once, {len(rows) - released} refused or stopped; at the end "
-        f"{sum(found.final[1] == 1 for _, found in rows)} have one release, {sum(found.final[1] == 0 for _, found in rows)} "
-        f"none, {len(rows) - whole} anything else"
+        f"{len(rows)} cases: {released} released in spite of it, {len(rows) - released} refused or stopped; after the "
+        f"second push {ends.count(1)} have exactly one complete release, {ends.count(0)} none, "
+        f"{len(rows) - ends.count(1) - ends.count(0)} anything else"
     )
     return "\n".join(lines)
 

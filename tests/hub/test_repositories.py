@@ -122,7 +122,9 @@ def test_tags(hub, api):
         api.create_tag("alice/ds", repo_type="dataset", tag="v1.0.0", revision=second)
     assert status(caught) == 409
     api.create_tag("alice/ds", repo_type="dataset", tag="v1.0.0", revision=second, exist_ok=True)
-    assert hub.refs("datasets/alice/ds").tags == {"v1.0.0": first}, "the client is content, and the tag stays where it is"
+    assert hub.refs("datasets/alice/ds").tags == {"v1.0.0": first}, (
+        "the client is content, and the tag stays where it is"
+    )
     (tag,) = api.list_repo_refs("alice/ds", repo_type="dataset").tags
     assert (tag.name, tag.ref, tag.target_commit) == ("v1.0.0", "refs/tags/v1.0.0", first)
     for revision in ("v1.0.0", "refs/tags/v1.0.0", first, first[:9]):
