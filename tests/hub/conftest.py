@@ -1,4 +1,4 @@
-"""The loopback Hub and the plain client. It stands alone: these tests also run with the oldest client, and no project."""
+"""The loopback Hub and the plain client; nothing of the project is needed, so the oldest client can be tried too."""
 
 import os
 
@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def hub():
-    """A Hugging Face Hub of one's own on 127.0.0.1, empty."""
-    with LoopbackHub() as hub:
+def hub(request):
+    """A Hugging Face Hub of one's own on 127.0.0.1, empty; a test may give the options of LoopbackHub."""
+    with LoopbackHub(**getattr(request, "param", {})) as hub:
         yield hub
 
 
