@@ -1,6 +1,7 @@
 """The card of a release against its files: front matter, licence, configs and `dataset_info`; all problems at once."""
 
 import fnmatch
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -11,14 +12,16 @@ import yaml
 from syneg_data.errors import InputError
 from syneg_data.hub.contents import Folder
 from syneg_data.licenses import LICENSES, TERMS, conflict
+from syneg_data.publishing.manifest import RETRIEVER
+from syneg_data.publishing.model_card import refusals
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?\n)---\n", re.DOTALL)
 _SPLIT = re.compile(r"\w+(?:\.\w+)*", re.ASCII)
 _SIZES = re.compile(r"n<1K|1K<n<10K|10K<n<100K|100K<n<1M|1M<n<10M|10M<n<100M|100M<n<1B|[1-9]\d*[BT]?<n<.*|n>1T|other")
 
 
-def card_problems(folder: Folder) -> list[str]:
-    """What is wrong with the card of a folder that is to be published; each says what to do."""
+def card_problems(folder: Folder, repo: str) -> list[str]:
+    """What is wrong with the card of a folder that is to be published as `repo`; each says what to do."""
     try:
         front = front_matter(folder.text("README.md"))
     except InputError as error:
@@ -28,7 +31,32 @@ def card_problems(folder: Folder) -> list[str]:
         problems += _configs(front, folder)
         problems += _dataset_info(front, folder)
         problems += _words(front)
+    else:
+        problems += _retriever(folder, repo)
     return [f"README.md: {what}" for what in problems]
+
+
+def facts_of(folder: Folder) -> dict[str, Any]:
+    """What training.json of a retriever holds.
+
+    Raises:
+        InputError: it is not as `train` writes it.
+    """
+    try:
+        facts = json.loads(folder.text(RETRIEVER))
+        if isinstance(facts, dict) and {"data", "license", "dataset_sha256", "base_license"} <= facts.keys():
+            return facts
+    except (ValueError, RecursionError):
+        pass
+    raise InputError(f"{folder.path.name}/{RETRIEVER}: not as this version writes it; run `syneg-data train` again")
+
+
+def _retriever(folder: Folder, repo: str) -> list[str]:
+    """What licences and terms of its origins have against a retriever, and how it must be called."""
+    try:
+        return refusals(facts_of(folder), repo)
+    except InputError as error:
+        return [str(error)]
 
 
 def front_matter(text: str) -> dict[str, Any]:
@@ -61,8 +89,8 @@ def license_of(folder: Folder) -> str:
 def _license(front: Mapping[str, Any], folder: Folder) -> Iterator[str]:
     license = front.get("license")
     if not isinstance(license, str) or not license:
-        where = "publishing.license of the recipe" if folder.type == "dataset" else "the data set, and train again"
-        yield f"names no licence; set it in {where}"
+        if folder.type == "dataset":  # of a model more is known, and told
+            yield "names no licence; set publishing.license of the recipe"
         return
     known = LICENSES if folder.type == "dataset" else LICENSES | TERMS
     if license not in known:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from syneg_data.errors import InputError, SynegError
-from syneg_data.hub.card import card_problems, license_of
+from syneg_data.hub.card import card_problems, facts_of, license_of
 from syneg_data.hub.changelog import FIRST, NAME, Change, change, with_entry
 from syneg_data.hub.contents import Contents, Folder, Item, release
 from syneg_data.hub.preflight import name_problems, parse, token_problems, type_problem, versions
 from syneg_data.hub.remote import Entry, Remote, State
 from syneg_data.hub.scan import Scan, refusals, scan_release
+from syneg_data.publishing.links import verify_link
 from syneg_data.publishing.versioning import next_version
 
 MOST_FILES = 100  # in one commit: the Hub advises no more, since it takes a minute at most over one
@@ -127,7 +128,7 @@ def make_plan(
         InputError: something stands against it; everything that was found at once.
         UnavailableError: the Hub cannot be asked.
     """
-    problems = [*name_problems(repo, version), *card_problems(folder)]
+    problems = [*name_problems(repo, version), *card_problems(folder, repo)]
     if name_problems(repo, version):
         raise InputError("\n".join(problems))
     state: State | None = None
@@ -135,7 +136,7 @@ def make_plan(
         try:
             problems += (against := token_problems(remote))
             state = None if against else remote.state()
-            problems += [] if against else _against(remote, state, public)
+            problems += [] if against else [*_against(remote, state, public), *_link_problems(remote, folder)]
         except SynegError as error:
             if problems:
                 raise InputError("\n".join([*problems, str(error)])) from None
@@ -170,6 +171,34 @@ def _against(remote: Remote, state: State | None, public: bool) -> list[str]:
         return [
             f"--repo {remote.repo}: is public, so a release would be seen by all at once; say --public if that is meant"
         ]
+    return []
+
+
+def _link_problems(remote: Remote, folder: Folder) -> list[str]:
+    """Whether the data set that a retriever's card links to is the one that it was trained on."""
+    if folder.type != "model":
+        return []
+    try:
+        facts = facts_of(folder)
+    except InputError:
+        return []  # which is told elsewhere
+    where = facts["data"].get("repo")
+    if where is None:
+        return []
+    data = remote.beside(where["id"], "dataset")
+    state = data.state()
+    commit = where["commit"] or (state.tags.get(where["tag"]) if state else None)
+    name = f"{where['id']}@{where['tag'] or where['commit']}"
+    if state is None or commit is None:
+        return [
+            f"{name}: the data set that the card links to is not there, or the token may not see it; publish it first"
+        ]
+    if where["tag"] and state.tags.get(where["tag"]) != commit:
+        return [f"{name}: the tag is not at the commit that the retriever was trained on; train on what is there"]
+    try:
+        verify_link(facts, data.text(commit, "manifest.json").encode())
+    except InputError as error:
+        return [str(error)]
     return []
 
 

@@ -107,12 +107,13 @@ def carry_out(plan: Plan, remote: Remote, *, most: int = MOST_FILES, say: Say = 
         state = _there(remote)
         if state.private:
             raise UnavailableError(f"{remote.repo}: is private still; run the same command again")
-    receipt = {
+    receipt: dict[str, Any] = {
         "repo": contents.repo,
         "type": contents.folder.type,
         "commit": commit,
         "tag": contents.tag,
         "manifest_sha256": digest,
+        "built": contents.folder.digest,
         "private": state.private,
         "branch": plan.branch if not plan.done else None,
     }

@@ -74,6 +74,10 @@ class Remote:
         self._http: Any = huggingface_hub.utils
         self._chance = random.Random()
 
+    def beside(self, repo: str, type: Kind) -> "Remote":
+        """Another repository of the same Hub, seen with the same token."""
+        return Remote(self._endpoint, self._token, repo, type, self._wait)
+
     # Reading.
 
     def whoami(self) -> dict[str, Any]:

@@ -20,7 +20,14 @@ from syneg_data.publishing.markdown import code, fenced, number
 from syneg_data.publishing.models import Credit
 from tests.publishing.golden import GOLDEN, PROSE, PUBLISHING, REPORT, ROWS, card
 
-PLAIN = {**PUBLISHING, "license": "cc-by-4.0", "license_name": None, "license_link": None, "source_datasets": ()}
+PLAIN = {
+    **PUBLISHING,
+    "license": "cc-by-4.0",
+    "license_name": None,
+    "license_link": None,
+    "source_datasets": (),
+    "retriever": None,
+}
 OPEN = {"publishing": PLAIN, "terms": "apache-2.0"}
 
 
@@ -299,7 +306,7 @@ def test_no_name_or_sentence_in_a_report_breaks_the_page():
     assert headings == [title for title in wanted if title not in ("Query-blind shortcut", "Texts", "Contamination")]
     assert not [part for part in inner if part.type in ("html_inline", "image")]
     assert {part.attrs["href"] for part in inner if part.type == "link_open"} == {
-        "report.html", "https://example.org/LICENSE.txt",
+        "report.html", "https://example.org/LICENSE.txt", "https://huggingface.co/someone/small-retriever",
     }  # fmt: skip
     rows = [tokens[at : at + 40] for at, token in enumerate(tokens) if token.type == "tr_open"]
     assert len(rows) > 5 * len(HOSTILE)
