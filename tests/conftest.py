@@ -17,11 +17,15 @@ from hypothesis import settings
 from syneg_data.durable import cache_root
 from syneg_data.engines.weights import folder_of
 from syneg_data.references import PackageModel
+from tests.hub.server import LoopbackHub
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # A shell that starts a job in the background has it ignore SIGINT, and children inherit that; some tests send one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Read when huggingface_hub is imported: with Xet on it never speaks LFS, which is what the loopback Hub speaks.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
 
 # The first example of a test may import a library, and the machine may be busy.
 settings.register_profile("steady", deadline=None)
@@ -55,6 +59,13 @@ def fresh_cache(tmp_path, monkeypatch, model_folder):
     cache = make_cache(tmp_path / "cache", model_folder)
     monkeypatch.setenv("SYNEG_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def hub():
+    """A Hugging Face Hub of one's own on 127.0.0.1, empty."""
+    with LoopbackHub() as hub:
+        yield hub
 
 
 def small_recipe(folder: Path, **changes) -> Path:
