@@ -47,14 +47,14 @@ def readable(hub, request: Request, kinds: str, owner: str, name: str) -> Reposi
 
 
 def writable(
-    hub, request: Request, kinds: str, owner: str, name: str, proposes: bool = False
+    hub, request: Request, kinds: str, owner: str, name: str, proposing: bool = False
 ) -> tuple[Repository, Account]:
-    """The repository, for writing; one who only `proposes` (a pull request) needs less."""
+    """The repository, for writing; a caller who is only `proposing` (a pull request) needs less."""
     repository = readable(hub, request, kinds, owner, name)
     account = signed_in(hub, request)
     if account.may(WRITE, repository.id):
         return repository, account
-    if proposes and (account.may(DISCUSS, repository.id) or (not repository.private and account.role == "write")):
+    if proposing and (account.may(DISCUSS, repository.id) or (not repository.private and account.role == "write")):
         return repository, account
     raise Refused(403, ASK_FOR_PR if account.may(DISCUSS, repository.id) else NO_WRITE)
 

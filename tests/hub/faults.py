@@ -7,7 +7,8 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote
+from contextlib import suppress
+from urllib.parse import unquote_to_bytes
 
 
 @dataclass
@@ -70,20 +71,19 @@ class Logged:
         return "\r\n".join([*head, "", ""]).encode("latin-1") + self.body
 
     def contents(self) -> Iterator[bytes]:
-        """All that can be read from it: the bytes as sent, the path decoded, and what base64 or JSON escapes hide."""
+        """All that can be read from it: the bytes as sent, and what percent signs, JSON escapes and base64 hide."""
         yield self.sent()
-        yield unquote(self.path).encode()
-        for line in self.body.split(b"\n"):
-            try:
-                value = json.loads(line)
-            except ValueError:  # no JSON, and no UTF-8 either
-                continue
-            for text in _texts(value):
+        yield unquote_to_bytes(self.path.replace("+", " "))
+        kind = self.headers.get("content-type", "")
+        if "form-urlencoded" in kind:
+            yield unquote_to_bytes(self.body.replace(b"+", b" "))
+        if "json" not in kind:
+            return
+        for line in self.body.splitlines():
+            for text in _texts(json.loads(line)):
                 yield text.encode("utf-8", "surrogatepass")
-                try:
+                with suppress(binascii.Error, ValueError):
                     yield base64.b64decode(text, validate=True)
-                except (binascii.Error, ValueError):
-                    continue
 
 
 def _texts(value: object) -> Iterator[str]:

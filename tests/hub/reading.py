@@ -5,8 +5,8 @@ from urllib.parse import parse_qs
 
 from tests.hub.access import commit_at, readable
 from tests.hub.entries import entries
+from tests.hub.lfs import check_signature, signed
 from tests.hub.storage import Blob, Repository
-from tests.hub.uploads import check_signature, signature
 from tests.hub.wire import Answer, Refused, Request, route
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -68,9 +68,7 @@ def _large(hub, request: Request, repository: Repository, blob: Blob, headers: d
             return Answer(headers=headers | {"Content-Length": str(blob.size)})
         raise Refused(404, "The bytes of this file are in Xet", "EntryNotFound")
     if hub.cdn:
-        path = f"/cdn/{repository.id}/{blob.lfs}"
-        headers |= {"Location": f"{hub.storage_url}{path}?signature={signature(hub, path)}"}
-        return Answer(status=302, headers=headers)
+        return Answer(status=302, headers=headers | {"Location": signed(hub, f"/cdn/{repository.id}/{blob.lfs}")})
     return part(request, repository.content(blob), headers)
 
 

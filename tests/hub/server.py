@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import tests.hub.commits
+import tests.hub.lfs
 import tests.hub.reading
-import tests.hub.repositories
-import tests.hub.uploads  # noqa: F401  the three modules fill the table of routes
+import tests.hub.repositories  # noqa: F401  these modules fill the table of routes
 from tests.hub.accounts import Accounts
 from tests.hub.faults import Fault, Faults, Logged
 from tests.hub.sockets import listen
@@ -39,15 +40,18 @@ class LoopbackHub:
     Args:
         cdn: Files in LFS are served by a redirect to another host name, as the public Hub does.
         xet: Folder of a Xet store; None: the clients must have Xet switched off.
+        multipart: Bytes; a larger file is uploaded to LFS in parts of this size.
     """
 
-    def __init__(self, cdn: bool = False, xet: Path | None = None) -> None:
+    def __init__(self, cdn: bool = False, xet: Path | None = None, multipart: int | None = None) -> None:
         self.storage, self.accounts, self.faults = Storage(), Accounts(), Faults()
-        self.cdn, self.xet = cdn, xet
+        self.cdn, self.xet, self.multipart = cdn, xet, multipart
+        self.parts: dict[str, bytes] = {}  # of uploads that are not complete, by the path that they were sent to
         self.xet_hashes: dict[str, str] = {}  # sha256 -> hash of Xet; only a client's own library knows it
         self.secret = secrets.token_bytes(16)
         self.page, self.patience = PAGE, 30.0
         self.log: list[Logged] = []
+        self.crashes: list[str] = []  # tracebacks: bugs of this Hub, never a test's subject
         self._server = listen(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         # The storage host's name must differ from the endpoint's: clients follow redirects and drop tokens by name.
@@ -62,6 +66,8 @@ class LoopbackHub:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self.crashes:
+            raise RuntimeError("the loopback Hub has a bug:\n" + "\n".join(self.crashes))
 
     def web_address(self, repo: str) -> str:
         """Where a person would look at a repository."""
@@ -114,8 +120,8 @@ class LoopbackHub:
     ) -> None:
         """Answer the next `times` matching requests (None: all) by `status`, before or `after` they took effect.
 
-        With `reset` the connection is reset instead: before the effect when half of the body has come, after it in
-        place of the answer. The expression is searched for in the raw path with its query.
+        With `reset` the connection is reset instead: before the effect when half of the request's body has come, after
+        it when half of the answer is out. The expression is searched for in the raw path with its query.
         """
         fault = Fault(method, re.compile(path_regex), status, after, times, dict(headers), body, reset)
         self.faults.plant(fault)

@@ -3,6 +3,7 @@
 import socket
 import struct
 import sys
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -49,38 +50,52 @@ class _Handler(BaseHTTPRequestHandler):
         logged.body = self._body(headers, half=cut)
         if cut:
             return self._reset()
-        request = Request(self.command, path, parsed_query(query), headers, logged.body)
-        answer = self._answer(request, fault)
-        if answer is None:
+        answer = self._answer(Request(self.command, path, parsed_query(query), headers, logged.body), fault)
+        if fault is not None and fault.reset:
+            whole = self._encoded(answer)
+            self.wfile.write(whole[: len(whole) // 2])
             return self._reset()
         logged.status = answer.status
-        self._send(answer)
+        self.wfile.write(self._encoded(answer))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
 
-    def _answer(self, request: Request, fault: Fault | None) -> Answer | None:
-        """What is answered; None: nothing, the connection is to be reset."""
-        if fault is None:
-            return dispatch(self.hub, request)
-        if fault.action is not None:
+    def _answer(self, request: Request, fault: Fault | None) -> Answer:
+        """The Hub's answer, or a fault's before or after the request took effect."""
+        if fault is not None and fault.action is not None:
             fault.action()
-            return dispatch(self.hub, request)
-        if fault.after:
-            dispatch(self.hub, request)
-        return None if fault.reset else Answer(fault.body, fault.status, fault.headers, "text/plain; charset=utf-8")
+        planted = fault is not None and fault.action is None
+        answer = Answer(status=500)
+        if not planted or fault.after:
+            try:
+                answer = dispatch(self.hub, request)
+            except Exception:
+                self.hub.crashes.append(traceback.format_exc())
+        if planted and not fault.reset:
+            return Answer(fault.body, fault.status, fault.headers, "text/plain; charset=utf-8")
+        return answer
 
     def _body(self, headers: dict[str, str], half: bool) -> bytes:
         """The request's body; `half` of it where the connection is about to break."""
         if headers.get("transfer-encoding", "").lower() == "chunked":
             return b"".join(iter(self._chunk, b""))
         length = int(headers.get("content-length") or 0)
-        return self.rfile.read(length // 2 if half else length)
+        wanted = length // 2 if half else length
+        body = self.rfile.read(wanted)
+        if len(body) < wanted:  # the client died: what it did send must not be taken for a whole request
+            raise ConnectionAbortedError
+        return body
 
     def _chunk(self) -> bytes:
         """One chunk of a body whose length nobody told; the last is empty."""
-        chunk = self.rfile.read(int(self.rfile.readline().split(b";")[0], 16))
-        self.rfile.readline()
-        return chunk
+        try:
+            wanted = int(self.rfile.readline().split(b";")[0], 16)
+        except ValueError:
+            raise ConnectionAbortedError from None
+        chunk = self.rfile.read(wanted + 2)  # a line end follows
+        if len(chunk) < wanted + 2:
+            raise ConnectionAbortedError
+        return chunk[:-2]
 
     def _reset(self) -> None:
         """Close so that the other side sees a reset, not an end."""
@@ -88,12 +103,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
-    def _send(self, answer: Answer) -> None:
+    def _encoded(self, answer: Answer) -> bytes:
+        """An answer as it goes over the wire."""
         body = answer.encoded()
-        self.send_response(answer.status)
         headers = {"Content-Type": answer.content_type, "Content-Length": str(len(body)), **answer.headers}
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        headers = {"Server": "loopback", "Date": self.date_time_string(), **headers}
+        lines = [f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('Unknown',))[0]}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return head if self.command == "HEAD" else head + body

@@ -95,3 +95,8 @@ def dispatch(hub: Any, request: Request) -> Answer:
 def parsed_query(text: str) -> dict[str, str]:
     """The query of a URL; of a repeated name, the last."""
     return dict(parse_qsl(text, keep_blank_values=True))
+
+
+def proposes(request: Request) -> bool:
+    """Whether a pull request is asked for."""
+    return request.query.get("create_pr", "") in ("1", "true", "True")

@@ -1,28 +1,20 @@
-"""Routes by which files come in: what to upload how, LFS objects with their checksums verified, and commits."""
+"""Routes of commits: what is to be uploaded how, and the commit itself, which happens whole or not at all."""
 
 import base64
 import binascii
 import hashlib
-import hmac
 import json
 import re
-import time
 from fnmatch import fnmatchcase
 
-from tests.hub.access import commit_at, readable, writable
+from tests.hub.access import commit_at, writable
 from tests.hub.accounts import Account
 from tests.hub.storage import Blob, Missing, Repository, is_large, lfs_blob
-from tests.hub.wire import Answer, Refused, Request, route
+from tests.hub.wire import Answer, Refused, Request, proposes, route
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-LFS_JSON = "application/vnd.git-lfs+json"
 BUSY = "Another commit operation is in progress. Please retry later."
 MOVED = "A commit has happened since. Please refresh and try again."
-
-
-def proposes(request: Request) -> bool:
-    """Whether a pull request is asked for."""
-    return request.query.get("create_pr", "") in ("1", "true", "True")
 
 
 @route("POST", "/api/{kinds}/{owner}/{name}/preupload/{revision}")
@@ -34,7 +26,9 @@ def preupload(hub, request: Request, kinds: str, owner: str, name: str, revision
     ignored = str(body.get("gitIgnore", ""))
     files = []
     for file in body.get("files", []):
-        path, size = file["path"], file["size"]
+        path, size = file.get("path"), file.get("size")
+        if not isinstance(path, str) or not isinstance(size, int) or not isinstance(file.get("sample", ""), str):
+            raise Refused(400, f"Invalid file: {file!r}")
         mode = "lfs" if is_large(path, size, patterns) else "regular"
         answer = {"path": path, "uploadMode": mode, "shouldIgnore": is_ignored(path, ignored)}
         if path in commit.tree:
@@ -58,61 +52,6 @@ def is_ignored(path: str, rules: str) -> bool:
         if any(fnmatchcase(name, pattern) for name in names):
             ignored = not rule.startswith("!")
     return ignored
-
-
-def signature(hub, path: str) -> str:
-    """What proves that the Hub itself gave out an address on its storage host."""
-    return hmac.new(hub.secret, path.encode(), "sha256").hexdigest()
-
-
-def check_signature(hub, request: Request) -> None:
-    if not hmac.compare_digest(request.query.get("signature", ""), signature(hub, request.path)):
-        raise Refused(403, "SignatureDoesNotMatch")
-
-
-@route("POST", "/{prefix}{owner}/{name}.git/info/lfs/objects/batch")
-def lfs_batch(hub, request: Request, prefix: str, owner: str, name: str) -> Answer:
-    body = request.json()
-    # As on the Hub: whoever opens a pull request names no ref.
-    repository, _ = writable(hub, request, prefix, owner, name, proposes="ref" not in body)
-    if body.get("operation") != "upload" or body.get("hash_algo", "sha256") != "sha256":
-        raise Refused(422, "Only uploads by sha256 are supported")
-    objects = []
-    for wanted in body.get("objects", []):
-        oid, size = wanted.get("oid"), wanted.get("size")
-        if not isinstance(oid, str) or not SHA256.fullmatch(oid) or not isinstance(size, int) or size < 0:
-            raise Refused(422, f"Invalid LFS object: {wanted!r}")
-        answer: dict = {"oid": oid, "size": size}
-        if oid not in repository.objects:
-            path = f"/lfs/{repository.id}/{oid}"
-            answer["actions"] = {
-                "upload": {"href": f"{hub.storage_url}{path}?signature={signature(hub, path)}"},
-                "verify": {"href": f"{hub.url}/{prefix}{owner}/{name}.git/info/lfs/verify"},
-            }
-        objects.append(answer)
-    return Answer({"transfer": "basic", "objects": objects}, content_type=LFS_JSON)
-
-
-@route("PUT", "/lfs/{kinds}/{owner}/{name}/{oid}")
-def lfs_put(hub, request: Request, kinds: str, owner: str, name: str, oid: str) -> Answer:
-    """The storage host: it knows no tokens, only the addresses that were given out."""
-    check_signature(hub, request)
-    if hashlib.sha256(request.body).hexdigest() != oid:
-        raise Refused(400, "BadDigest: the sha256 of the body is not that of the object")
-    repository = hub.storage.get(f"{kinds}/{owner}/{name}")
-    with repository.lock:
-        repository.objects[oid] = request.body
-    return Answer()
-
-
-@route("POST", "/{prefix}{owner}/{name}.git/info/lfs/verify")
-def lfs_verify(hub, request: Request, prefix: str, owner: str, name: str) -> Answer:
-    body = request.json()
-    repository, _ = writable(hub, request, prefix, owner, name, proposes=True)
-    stored = repository.objects.get(body.get("oid", ""))
-    if stored is None or len(stored) != body.get("size"):
-        raise Refused(404, "Object does not exist or has another size")
-    return Answer({}, content_type=LFS_JSON)
 
 
 @route("POST", "/api/{kinds}/{owner}/{name}/commit/{revision}")
@@ -224,17 +163,3 @@ def _large(hub, repository: Repository, value: dict) -> Blob:
     if known is None or size not in (None, known):
         raise Refused(400, f"LFS pointer pointed to a file that does not exist: {oid}")
     return lfs_blob(oid, known)
-
-
-@route("GET", "/api/{kinds}/{owner}/{name}/xet-{access}-token/{revision}")
-def xet_token(hub, request: Request, kinds: str, owner: str, name: str, access: str, revision: str) -> Answer:
-    """Where the client's own Xet library keeps the chunks: a folder of this machine."""
-    if hub.xet is None or access not in ("read", "write"):
-        raise Refused(404, "Not Found")
-    if access == "write":
-        writable(hub, request, kinds, owner, name, proposes(request))
-    else:
-        readable(hub, request, kinds, owner, name)
-    answer = {"casUrl": f"local://{hub.xet}", "accessToken": "loopback", "exp": int(time.time()) + 3600}
-    headers = {"X-Xet-Cas-Url": answer["casUrl"], "X-Xet-Access-Token": answer["accessToken"]}
-    return Answer(answer, headers=headers | {"X-Xet-Token-Expiration": str(answer["exp"])})
