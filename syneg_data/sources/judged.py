@@ -1,6 +1,7 @@
 """Corpus, queries and judgements in files of BEIR's columns, be they JSON lines, TSV or Parquet; read strictly."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ class Judged:
         qrels: split -> files with `query-id`, `corpus-id` and `score`.
         place: how a message names the judgements of a split.
         dev: share of the train queries that are split `dev`.
-        drop: whether judgements of what is not there are left out and counted; otherwise they are an error.
+        drop: whether judgements of what is not there are left out and counted; otherwise they are an error. None: they
+            are, and the recipe has no say in it.
     """
 
     kind: str
@@ -36,7 +38,7 @@ class Judged:
     qrels: Mapping[str, Sequence[Path]]
     place: Callable[[str], str]
     dev: float = 0.0
-    drop: bool = False
+    drop: bool | None = None
 
     def load(self, split: str, seed: int, limit: int | None) -> Collection:
         """The corpus, and one split over it.
@@ -89,11 +91,12 @@ class Judged:
         qrels, dropped = read_judgements(files, documents, texts, drop=self.drop)
         if cut is not None:
             qrels = {q: grades for q, grades in qrels.items() if _in_dev(q, self.dev) == (cut == "dev")}
+            dropped = Counter({q: count for q, count in dropped.items() if _in_dev(q, self.dev) == (cut == "dev")})
         for path, digest in zip(read, digests, strict=True):
             refuse_changed(path, digest)
         return select(
             documents, texts, qrels, [*corpus, *digests], seed, limit, self.kind,
-            f"{shown(files[0])}: no query has a relevant document (a score above 0) with text", dropped,
+            f"{shown(files[0])}: no query has a relevant document (a score above 0) with text", dropped.total(),
         )  # fmt: skip
 
     def _files(self, split: str) -> tuple[Sequence[Path], str | None]:
@@ -147,30 +150,42 @@ def read_texts(paths: Sequence[Path]) -> dict[str, str]:
 
 
 def read_judgements(
-    paths: Sequence[Path], documents: Mapping[str, Document], texts: Mapping[str, str], *, drop: bool = False
-) -> tuple[dict[str, dict[str, int]], int]:
-    """query_id -> {doc_id: grade}, and how many relevant pairs were left out because one of the two is not there.
+    paths: Sequence[Path], documents: Mapping[str, Document], texts: Mapping[str, str], *, drop: bool | None = None
+) -> tuple[dict[str, dict[str, int]], Counter[str]]:
+    """query_id -> {doc_id: grade}, and query_id -> relevant pairs left out because one of the two is not there.
 
     Args:
         paths: TSV with a header line, JSON lines or Parquet.
         documents: that may be judged.
         texts: of the queries that may be judged.
-        drop: leave out judgements of what is not there; otherwise they are an error.
+        drop: leave out judgements of what is not there; otherwise they are an error, and None says that the recipe
+            cannot choose.
 
     Raises:
         InputError: a line is no judgement, or contradicts another.
     """
     qrels: dict[str, dict[str, int]] = {}
-    dropped = 0
+    dropped: Counter[str] = Counter()
+    choice = "" if drop is None else ", or set source.dangling: drop to have such judgements counted and left out"
     for path in paths:
         for number, query_id, doc_id, grade in _judgements(path):
             if drop and (query_id not in texts or doc_id not in documents):
-                dropped += grade > 0
+                dropped[query_id] += grade > 0
                 continue
             if query_id not in texts:
-                fail(path, number, f"query {query_id!r} is not in the queries file", "add the query or remove the line")
+                fail(
+                    path,
+                    number,
+                    f"query {query_id!r} is not in the queries file",
+                    f"add the query or remove the line{choice}",
+                )
             if doc_id not in documents:
-                fail(path, number, f"document {doc_id!r} is not in the corpus", "add the document or remove the line")
+                fail(
+                    path,
+                    number,
+                    f"document {doc_id!r} is not in the corpus",
+                    f"add the document or remove the line{choice}",
+                )
             grades = qrels.setdefault(query_id, {})
             if grades.get(doc_id, grade) != grade:
                 fail(path, number, f"{query_id!r}, {doc_id!r} was {grades[doc_id]} before", "keep one of the two lines")
