@@ -8,11 +8,19 @@ from typing import Annotated
 import typer
 
 from syneg_data import __version__
-from syneg_data.cli import building, judging, listing
+from syneg_data.cli import building, judging, listing, pulling
 from syneg_data.cli.application import app
 from syneg_data.errors import StorageError, SynegError
 
-__all__ = ["app", "building", "judging", "listing", "main"]  # the modules of commands, in the order of the help page
+# The modules of commands, in the order of the help page.
+__all__ = ["app", "building", "judging", "listing", "main", "pulling"]
+    "app",
+    "building",
+    "judging",
+    "listing",
+    "main",
+    "pulling",
+]  # the modules of commands, in the order of the help page
 
 
 @app.callback(invoke_without_command=True)

@@ -15,7 +15,7 @@ from syneg_data.collection import Collection, Document
 from syneg_data.durable import sha256_file
 from syneg_data.errors import InputError
 from syneg_data.export.configs import ONE_OF, schemas
-from syneg_data.publishing.manifest import BUILD, RETRIEVER, SCHEMA, as_listed, read_manifest
+from syneg_data.publishing.manifest import BUILD, RETRIEVER, SCHEMA, as_listed, read_manifest, refuse_unsafe
 from syneg_data.snapshots import fetch
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ def _checked(folder: Path, label: str) -> Release:
             f"{label}: manifest.json has the schema {str(manifest.get('schema'))[:20]}, this version reads {SCHEMA}; "
             "use the version that wrote it, or build it again"
         )
+    refuse_unsafe(label, files)
     wrong = [name for name, entry in files.items() if not as_listed(folder / name, entry)]
     if wrong:
         raise InputError(
