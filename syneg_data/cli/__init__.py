@@ -12,15 +12,8 @@ from syneg_data.cli import building, judging, listing, pulling
 from syneg_data.cli.application import app
 from syneg_data.errors import StorageError, SynegError
 
-# The modules of commands, in the order of the help page.
+# With the modules of commands, in the order of the help page.
 __all__ = ["app", "building", "judging", "listing", "main", "pulling"]
-    "app",
-    "building",
-    "judging",
-    "listing",
-    "main",
-    "pulling",
-]  # the modules of commands, in the order of the help page
 
 
 @app.callback(invoke_without_command=True)
