@@ -79,7 +79,7 @@ def resolve(repo_id: str, revision: str, *, repo_type: Kind) -> str:
         return revision
     if not _NAME.fullmatch(revision) or ".." in revision:
         raise InputError(f"{repo_id}@{revision}: not the name of a revision; write a tag, a branch or a commit")
-    with asking(f"{repo_id}@{revision}", _stale(repo_id, revision, repo_type)):
+    with asking(f"{repo_id}@{revision}", _cached(repo_id, revision, repo_type)):
         commit = str(client().repo_info(repo_id, revision=revision, repo_type=repo_type).sha)
         if not is_commit(commit):
             raise ValueError("the answer names no commit")
@@ -185,18 +185,19 @@ def _translated(label: str, error: Exception, cached: str) -> SynegError:
     return UnavailableError(f"{label}: the Hub does not answer as it should ({what}); {mend}")
 
 
-def _stale(repo_id: str, revision: str, repo_type: Kind) -> str:
-    """What to say of a cached commit that once had this name: it may be out of date, so a person has to choose it."""
+def _cached(repo_id: str, revision: str, repo_type: Kind) -> str:
+    """What to say of commits that the cache holds: any may be the one that is meant, but only a person can know."""
     from huggingface_hub import constants
 
-    known = Path(constants.HF_HUB_CACHE) / f"{repo_type}s--{repo_id.replace('/', '--')}" / "refs" / revision
+    home = Path(constants.HF_HUB_CACHE) / f"{repo_type}s--{repo_id.replace('/', '--')}" / "snapshots"
     try:
-        commit = known.read_text(encoding="utf-8").strip()
+        commits = sorted((path for path in home.iterdir() if is_commit(path.name)), key=lambda p: -p.stat().st_mtime)
     except (OSError, ValueError):
         return ""
-    if not is_commit(commit):
+    if not commits:
         return ""
-    return f"or name the commit {commit}: the cache has it under {revision}, which may be another one by now"
+    named = " or ".join(path.name for path in commits[:3])
+    return f"or write {named} in place of {revision}: what the cache holds, which may be older than {revision} is now"
 
 
 def _first_line(error: Exception) -> str:
