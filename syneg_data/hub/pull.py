@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from syneg_data.durable import replacing, sha256_file, swap_directory
 from syneg_data.errors import InputError
+from syneg_data.lines import shown
 from syneg_data.publishing.manifest import (
     BUILD,
     RETRIEVER,
@@ -199,8 +200,9 @@ def _pulled(folder: Path, repo: str, kind: Kind, revision: str, commit: str, dig
 
 def _load(folder: Path, kind: Kind, names: Iterable[str]) -> str:
     """A line of Python that loads what was pulled."""
+    at = Path(shown(folder))
     if kind == "model":
         homes = sorted((name.removesuffix("modules.json") for name in names if name.endswith("modules.json")), key=len)
-        return f'SentenceTransformer("{(folder / homes[0]) if homes else folder}")'
+        return f'SentenceTransformer("{(at / homes[0]) if homes else at}")'
     splits = sorted(name.split("/")[1].partition("-")[0] for name in names if name.startswith("triplet/"))
-    return f'load_dataset("{folder}", "triplet", split="{splits[0] if splits else "train"}")'
+    return f'load_dataset("{at}", "triplet", split="{splits[0] if splits else "train"}")'
