@@ -57,16 +57,17 @@ def is_ignored(path: str, rules: str) -> bool:
 @route("POST", "/api/{kinds}/{owner}/{name}/commit/{revision}")
 def commit(hub, request: Request, kinds: str, owner: str, name: str, revision: str) -> Answer:
     repository, account = writable(hub, request, kinds, owner, name, proposes(request))
-    if not repository.lock.acquire(timeout=hub.patience):
+    if not repository.committing.acquire(timeout=hub.patience):
         raise Refused(409, BUSY)
     try:
-        return _commit(hub, request, repository, account, revision)
+        with repository.lock:
+            return _commit(hub, request, repository, account, revision)
     finally:
-        repository.lock.release()
+        repository.committing.release()
 
 
 def _commit(hub, request: Request, repository: Repository, account: Account, revision: str) -> Answer:
-    """The whole commit or nothing of it; the caller holds the lock."""
+    """The whole commit or nothing of it; the caller holds the locks."""
     header, operations = parsed(request)
     head = commit_at(repository, revision)
     table, key = repository.branches, revision

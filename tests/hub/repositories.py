@@ -10,7 +10,7 @@ from tests.hub.entries import lfs_entry
 from tests.hub.storage import Commit, Conflict, Missing, Repository
 from tests.hub.wire import Answer, Refused, Request, route
 
-NAME = re.compile(r"(?!.*(--|\.\.))(?!.*\.git$)[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
+NAME = re.compile(r"(?!.*(--|\.\.))(?!.*\.git$)(?!.{97})\w([\w.-]*\w)?", re.ASCII)
 REF = re.compile(r"(?!.*(\.\.|//|@\{))[\w][\w./+-]*(?<![./])", re.ASCII)
 REPOSITORY = "/api/{kinds}/{owner}/{name}"
 

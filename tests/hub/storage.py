@@ -104,6 +104,7 @@ class Repository:
         self.kind, self.name, self.private = kind, name, private
         self.created = now()
         self.lock = threading.RLock()
+        self.committing = threading.Lock()  # of commits that came over HTTP; a reader never waits for it
         self.branches: dict[str, Commit] = {}
         self.tags: dict[str, Commit] = {}
         self.pulls: dict[str, Commit] = {}  # by ref: refs/pr/1

@@ -5,7 +5,6 @@ from huggingface_hub import CommitOperationAdd
 from huggingface_hub.errors import (
     BadRequestError,
     HfHubHTTPError,
-    HFValidationError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -63,17 +62,6 @@ def test_a_repository_that_exists_already(hub, api):
     assert not hub.private("datasets/acme/ds"), "what was asked for is ignored, and the repository stays public"
 
 
-@pytest.mark.parametrize("name", ["alice/a--b", "alice/a..b", "alice/x.git", "alice/-x"])
-def test_names_that_the_client_refuses(api, name):
-    with pytest.raises(HFValidationError):
-        api.create_repo(name, repo_type="dataset")
-
-
-def test_names_that_the_hub_refuses(api):
-    with pytest.raises(BadRequestError, match="Invalid repo type or name"):
-        api.create_repo("alice/" + "x" * 97, repo_type="dataset")
-
-
 def test_visibility_is_changed_by_a_request_of_its_own(hub, api):
     api.create_repo("alice/ds", repo_type="dataset", private=True)
     api.update_repo_settings("alice/ds", repo_type="dataset", private=False)
@@ -97,10 +85,10 @@ def test_what_repository_info_tells(hub, api):
     info = api.dataset_info("alice/ds", files_metadata=True)
     assert info.card_data.to_dict() == {"license": "mit", "language": ["en"]}
     files = {file.rfilename: file for file in info.siblings}
-    assert (files["README.md"].size, files["README.md"].lfs) == (46, None)
+    assert (files["README.md"].size, files["README.md"].lfs) == (44, None)
     assert files["a/train.parquet"].lfs.size == 160
     assert files["a/train.parquet"].lfs.pointer_size == 128
-    assert files["a/train.parquet"].lfs.sha256 == "2ab39f2afa39da0f3ca88a9dbda4a04ff9d88b1eee0b6e2bb1f79e4bb9a8e2b9"
+    assert files["a/train.parquet"].lfs.sha256 == "bd025cbbdcc6553b39a7cd636a113dcdd485725dce9bbc2c77bb3b39ed2414a3"
     assert api.repo_info("alice/ds", repo_type="dataset", revision="main").sha == info.sha
 
 
@@ -122,7 +110,9 @@ def test_tags(hub, api):
         api.create_tag("alice/ds", repo_type="dataset", tag="v1.0.0", revision=second)
     assert status(caught) == 409
     api.create_tag("alice/ds", repo_type="dataset", tag="v1.0.0", revision=second, exist_ok=True)
-    assert hub.refs("datasets/alice/ds").tags == {"v1.0.0": first}, "the client is content, and the tag stays where it is"
+    assert hub.refs("datasets/alice/ds").tags == {"v1.0.0": first}, (
+        "the client is content, and the tag stays where it is"
+    )
     (tag,) = api.list_repo_refs("alice/ds", repo_type="dataset").tags
     assert (tag.name, tag.ref, tag.target_commit) == ("v1.0.0", "refs/tags/v1.0.0", first)
     for revision in ("v1.0.0", "refs/tags/v1.0.0", first, first[:9]):
