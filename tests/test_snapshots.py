@@ -88,6 +88,12 @@ def test_a_branch_is_where_the_hub_has_it_now(here):
     assert at("v1.0.0") == before
 
 
+def test_a_name_is_asked_for_once(here):
+    """Asked again, the client might get no answer, and fall back on what it has."""
+    at("v1.0.0")
+    assert [log.path for log in here.log if "/revision/" in log.path] == ["/api/datasets/alice/ds/revision/v1.0.0"]
+
+
 def test_a_commit_is_not_asked_for(here):
     assert resolve("alice/ds", "d" * 40, repo_type="dataset") == "d" * 40
     assert here.log == []
@@ -138,7 +144,8 @@ def test_only_the_token_of_the_environment_is_used(here, monkeypatch, tmp_path):
     (tmp_path / "stored").write_text(here.token())
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "stored"))
     monkeypatch.delenv("HF_TOKEN")
-    assert "or a private one" in failing(InputError)
+    for revision in ("v1.0.0", head(here)):
+        assert "or a private one" in failing(InputError, revision)
     assert not any("authorization" in {name.lower() for name in logged.headers} for logged in here.log)
 
 

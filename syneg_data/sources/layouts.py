@@ -2,11 +2,15 @@
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from syneg_data.errors import InputError
+from syneg_data.lines import shown
 
 Configs = Mapping[str, Mapping[str, Sequence[str]]]  # config -> split -> patterns of file names
 
@@ -14,7 +18,7 @@ PAIRS = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet"
 _TEXTS = (".jsonl", ".jsonl.gz", ".parquet")
 _JUDGEMENTS = (*_TEXTS, ".tsv", ".tsv.gz")
 _HOMES = ("qrels/", "default/", "data/", "")  # where judgements are kept; the first that has any
-_SHARD = re.compile(r"-\d+-of-\d+(-[0-9a-f]+)?\Z")
+_SHARD = re.compile(r"-\d+-of-(\d+)(-[0-9a-f]+)?\Z")
 
 
 def configs_of(folder: Path) -> dict[str, dict[str, list[str]]]:
@@ -81,7 +85,7 @@ def text_files(folder: Path, configs: Configs, name: str) -> list[Path]:
     else:
         whole = [[file] for file in (f"{name}.jsonl", f"{name}.jsonl.gz") if file in there]
         wanted = whole[0] if whole else _matching(there, [f"{name}/*"], _TEXTS)
-    return [folder / file for file in wanted]
+    return _whole(folder, wanted)
 
 
 def judgement_files(folder: Path, configs: Configs) -> dict[str, list[Path]]:
@@ -89,19 +93,18 @@ def judgement_files(folder: Path, configs: Configs) -> dict[str, list[Path]]:
     there = _names(folder)
     if card := _judged(configs):
         found = {split: _matching(there, patterns, _JUDGEMENTS) for split, patterns in card.items()}
-        return {split: [folder / name for name in names] for split, names in found.items() if names}
+        return {split: _whole(folder, names) for split, names in found.items() if names}
     for home in _HOMES:
-        splits: dict[str, list[Path]] = {}
+        splits: dict[str, list[str]] = {}
         for name in there:
-            parent, _, file = name.rpartition("/")
-            ending = next((ending for ending in (".gz", "") if file.endswith(ending)), "")
-            if parent != home.rstrip("/") or not file.endswith(_JUDGEMENTS):
+            parts = name.removeprefix(home).split("/")
+            if not name.startswith(home) or not name.endswith(_JUDGEMENTS) or len(parts) > (2 if home else 1):
                 continue
-            split = _SHARD.sub("", Path(file.removesuffix(ending)).stem)
+            split = _SHARD.sub("", Path(parts[0].removesuffix(".gz")).stem)  # of a file, or of the folder it is in
             if split not in ("corpus", "queries"):
-                splits.setdefault(split, []).append(folder / name)
+                splits.setdefault(split, []).append(name)
         if splits:
-            return splits
+            return {split: _whole(folder, names) for split, names in splits.items()}
     return {}
 
 
@@ -113,6 +116,19 @@ def _judged(configs: Configs) -> Mapping[str, Sequence[str]]:
 def pair_files(folder: Path, pattern: str) -> list[Path]:
     """The files of `folder` that match a pattern and hold rows of pairs, in order."""
     return [folder / name for name in _matching(_names(folder), [pattern], PAIRS)]
+
+
+def _whole(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The files of these names; of files that say how many they are, as many have to be there.
+
+    Raises:
+        InputError: some are missing, at the Hub or in a cache that was not filled.
+    """
+    shards = Counter((shard := _SHARD.search(Path(name.removesuffix(".gz")).stem)) and shard[1] for name in names)
+    for count, there in shards.items():
+        if count is not None and there % int(count):
+            raise InputError(f"{shown(folder)}: {there} of {int(count)} files are there ({names[0]} ...); look for the rest")
+    return [folder / name for name in names]
 
 
 def _names(folder: Path) -> list[str]:

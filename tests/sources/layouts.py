@@ -83,6 +83,12 @@ def mteb_parquet(home="data/"):
     return files | {f"{home}{s}-00000-of-00001.parquet": parquet(judgements(s)) for s in ("train", "test")}
 
 
+def mteb_converted():
+    """As in the branch refs/convert/parquet, which the Hub makes itself."""
+    files = {f"{name}/{name}/0000.parquet": parquet(texts(name)) for name in ("corpus", "queries")}
+    return files | {f"default/{split}/0000.parquet": parquet(judgements(split)) for split in ("train", "test")}
+
+
 CARD = """---
 configs:
 - config_name: default

@@ -66,6 +66,7 @@ LAYOUTS = {
     "mteb, parquet in default/": lambda: layouts.mteb_parquet("default/"),
     "mteb, parquet beside": lambda: layouts.mteb_parquet(""),
     "mteb, as its card says": layouts.mteb_by_card,
+    "mteb, as the Hub converts it": layouts.mteb_converted,
 }
 
 
@@ -316,6 +317,21 @@ def test_what_is_wrong_is_named(here, tmp_path, case):
     label = f"a/b@{commit[:12]}"
     assert str(caught.value).startswith(f"{label}/{said.replace('{label}', label)}")
     assert str(tmp_path) not in str(caught.value)
+
+
+TRAIN = "data/train-00000-of-0000{}.parquet"
+
+
+@pytest.mark.parametrize("home", ["corpus", "data"])
+def test_a_part_that_is_missing_is_missed(here, home):
+    files = layouts.mteb_parquet()
+    if home == "corpus":
+        del files["corpus/corpus-00001-of-00002.parquet"]
+    else:
+        files[TRAIN.format(2)] = files.pop(TRAIN.format(1))
+    commit = put(here, "a/b", files)
+    with pytest.raises(InputError, match=rf"^a/b@{commit[:12]}: 1 of 2 files are there \({home}/"):
+        Hub(id="a/b", revision="main", license="mit").load(13)
 
 
 @pytest.mark.parametrize("missing", ["corpus", "queries"])
