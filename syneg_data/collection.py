@@ -31,6 +31,7 @@ class Collection:
         rejected: (query, positive) pairs of the split that were not taken, by reason.
         aliases: doc_id -> the id under which its text stands in `documents`, None for a document without text; of ids
             that are left out of `documents`.
+        origin: repository on the Hub -> the commit that it was read at; empty for what comes from elsewhere.
     """
 
     documents: Mapping[str, Document]
@@ -39,6 +40,7 @@ class Collection:
     digest: str = ""
     rejected: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, str | None] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Collection({len(self.documents)} documents, {len(self.queries)} queries, {len(self.pairs())} pairs)"

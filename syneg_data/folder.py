@@ -72,7 +72,9 @@ def write_folder(
     if recipe.export is not None:
         report["exports"], exported = write_exports(folder, recipe.export.formats, finished, even=recipe.mixing.even)
         rows |= exported
-    source = {"split": split, "license": recipe.source.license, "sha256": finished.collection.digest}
+    source: dict[str, Any] = {"split": split, "license": recipe.source.license, "sha256": collection.digest}
+    if collection.origin:
+        source["commits"] = dict(collection.origin)
     inputs = inputs_of(line.models) | {"source": source}
     write_json(folder / "report.json", report)
     lock: dict[str, Any] = {"fingerprint": name, "tool": f"syneg-data {__version__}", "inputs": inputs}

@@ -20,7 +20,7 @@ from syneg_data.mixing import Mixing
 from syneg_data.mixing.options import Offer
 from syneg_data.recipe_text import Parsed, parse, problem, schema_problems
 from syneg_data.references import Model
-from syneg_data.sources import Documents, Source
+from syneg_data.sources import Documents, HubPairs, Source
 from syneg_data.spec import Spec
 from syneg_data.training import Objective, Training
 from syneg_data.validation import Floor, Reranker, Review, Rule, Validation
@@ -103,6 +103,7 @@ class Recipe(Spec):
 SECTIONS: dict[str, type[Spec]] = {
     "recipe": Recipe,
     "source.corpus": Documents,
+    "source.pairs": HubPairs,
     "prompts": Prompts,
     "guards": Guards,
     "generation": Generation,

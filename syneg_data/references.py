@@ -18,6 +18,7 @@ from syneg_data.durable import cache_root, exclusive, sha256_file, swap_director
 from syneg_data.errors import InputError, UnavailableError
 from syneg_data.model_licenses import on_card, together
 from syneg_data.packages import download, license_of, unpack
+from syneg_data.snapshots import fetch
 from syneg_data.spec import RUNTIME, Spec
 
 logger = logging.getLogger(__name__)
@@ -88,26 +89,16 @@ class HubModel(Spec):
         """Download (or find in the Hub cache) the safetensors snapshot.
 
         Raises:
-            UnavailableError: the Hub cannot be reached and the snapshot is not cached.
+            InputError: there is no such model or revision, or it has no weights that are safe to load.
+            UnavailableError: the Hub cannot be reached, and the revision is no commit that is cached.
         """
-        import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
         patterns = [*(f"*{suffix}" for suffix in sorted(_MODEL_FILES - {".gguf"})), "README.md"]
         try:
-            folder = Path(huggingface_hub.snapshot_download(self.id, revision=self.revision, allow_patterns=patterns))
-        except HFValidationError as error:
-            raise InputError(
-                f"model {self.id}@{self.revision}: {str(error).splitlines()[0]}; correct the id"
-            ) from error
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise UnavailableError(
-                f"model {self.id}@{self.revision}: {str(error).splitlines()[0]}; check id, revision and network, "
-                "or name a local path or a package instead"
-            ) from error
-        return Resolved(
-            folder, _folder_digest(folder, self.id), f"{self.id}@{folder.name}", self.license or on_card(folder)
-        )
+            found = fetch(self.id, self.revision, repo_type="model", allow_patterns=patterns)
+        except (InputError, UnavailableError) as error:
+            raise type(error)(f"model {error}, or name a local path or a package instead") from error
+        digest = _folder_digest(found.path, self.id)
+        return Resolved(found.path, digest, f"{self.id}@{found.commit}", self.license or on_card(found.path))
 
 
 class PathModel(Spec):

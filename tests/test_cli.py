@@ -150,6 +150,7 @@ def test_kinds_lists_every_section():
             for key in [
                 "recipe",
                 "source.corpus",
+                "source.pairs",
                 "prompts",
                 "guards",
                 "generation",
@@ -167,7 +168,7 @@ def test_kinds_lists_every_section():
                 "comparison.elsewhere[]",
             ]
         },
-        "source": ["beir", "pairs"],
+        "source": ["beir", "pairs", "hub"],
         "mining[]": ["bm25", "dense", "run_file"],
         "generation.engine": ["vllm", "openai", "transformers"],
         "generation.strategies[]": ["syneg", "rewrite", "graded", "restyle"],

@@ -473,36 +473,46 @@ def resolve_offline(tmp_path, model_id, revision):
     return done.stdout.strip() or done.stderr
 
 
-def hub_cache(tmp_path, files, commit="c" * 40):
+COMMIT = "c" * 40
+
+
+def hub_cache(tmp_path, files):
     repository = tmp_path / "hf" / "hub" / "models--owner--name"
-    folder(repository / "snapshots" / commit, files)
+    folder(repository / "snapshots" / COMMIT, files)
     (repository / "refs").mkdir()
-    (repository / "refs" / "v1.0").write_text(commit)
+    (repository / "refs" / "v1.0").write_text(COMMIT)
 
 
 def test_a_cached_snapshot_is_named_by_its_commit(tmp_path):
     hub_cache(tmp_path, FOLDER)
     digest = tree({name: data for name, data in FOLDER.items() if name != "README.md"})
+    found = resolve_offline(tmp_path, "owner/name", COMMIT)
+    assert f"digest='{digest}', label='owner/name@{COMMIT}'" in found
+    assert f"snapshots/{COMMIT}" in found
+
+
+def test_what_the_cache_holds_under_a_name_may_be_out_of_date(tmp_path):
+    hub_cache(tmp_path, FOLDER)
     found = resolve_offline(tmp_path, "owner/name", "v1.0")
-    assert f"digest='{digest}', label='owner/name@{'c' * 40}'" in found
-    assert f"snapshots/{'c' * 40}" in found
+    assert found.startswith("UnavailableError: model owner/name@v1.0: ")
+    assert f"or write {COMMIT} in place of v1.0: what the cache holds" in found
 
 
 def test_a_snapshot_states_its_licence_on_its_card(tmp_path):
     hub_cache(tmp_path, {**FOLDER, "README.md": CARD})
-    assert resolve_offline(tmp_path, "owner/name", "v1.0").endswith("license='cc-by-4.0')")
+    assert resolve_offline(tmp_path, "owner/name", COMMIT).endswith("license='cc-by-4.0')")
 
 
 def test_a_snapshot_of_pickles_is_refused(tmp_path):
     hub_cache(tmp_path, PICKLES)
-    found = resolve_offline(tmp_path, "owner/name", "v1.0")
+    found = resolve_offline(tmp_path, "owner/name", COMMIT)
     assert found.startswith("InputError: model owner/name: no .safetensors weights in the folder; ")
 
 
 def test_a_model_that_is_not_cached_is_unavailable_offline(tmp_path):
     found = resolve_offline(tmp_path, "owner/name", "v1.0")
     assert found.startswith("UnavailableError: model owner/name@v1.0: ")
-    assert found.endswith("; check id, revision and network, or name a local path or a package instead")
+    assert found.endswith("then run the same command again, or name a local path or a package instead")
 
 
 @pytest.mark.parametrize("model_id", ["a b", "a/b/c", "../x"])

@@ -1,7 +1,7 @@
 """The manifest: every file of a build folder with its checksum; and what may stand in such a folder."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from syneg_data.errors import InputError
 
 SCHEMA = 1  # of the manifest and of the folder that it lists
 UNLISTED = frozenset({"manifest.json", "run.json"})  # the manifest itself, and what differs from run to run
+LONGEST_NAME = 255  # bytes of one part of a path, as file systems have it
 BUILD, RETRIEVER = "recipe.lock.yaml", "training.json"  # what only a build has, and only a trained retriever
 
 
@@ -44,9 +45,13 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def intact(folder: Path, fingerprint: str) -> bool:
     """Whether `folder` is the build of `fingerprint` and every file is as its manifest says."""
-    manifest = read_manifest(folder) or {}
-    files = manifest.get("files")
-    if manifest.get("fingerprint") != fingerprint or not isinstance(files, dict):
+    return (read_manifest(folder) or {}).get("fingerprint") == fingerprint and holds_listed(folder)
+
+
+def holds_listed(folder: Path) -> bool:
+    """Whether `folder` holds what its manifest lists, each file as listed, and no other file."""
+    files = (read_manifest(folder) or {}).get("files")
+    if not isinstance(files, dict):
         return False
     return set(files) == set(_files(folder)) - UNLISTED and all(
         as_listed(folder / name, entry) for name, entry in files.items()
@@ -56,6 +61,21 @@ def intact(folder: Path, fingerprint: str) -> bool:
 def as_listed(path: Path, entry: Any) -> bool:  # noqa: ANN401
     """Whether a file is there and has the content that its entry in a manifest says."""
     return isinstance(entry, dict) and path.is_file() and sha256_file(path) == entry.get("sha256")
+
+
+def refuse_unsafe(label: str, names: Collection[str]) -> None:
+    """Make sure that names out of somebody's manifest are plain paths inside a folder, all of which can be there.
+
+    Raises:
+        InputError: one is not: absolute, upwards, hidden, with a backslash or a control character, or below a file.
+    """
+    for name in names:
+        parts = name.split("/")
+        plain = name.isprintable() and "\\" not in name and ":" not in parts[0] and name not in UNLISTED
+        if not plain or any(not part or part.startswith(".") or len(part.encode()) > LONGEST_NAME for part in parts):
+            raise InputError(f"{label}: manifest.json lists {name!r}, which is no safe name of a file; refused")
+        if any("/".join(parts[:n]) in names for n in range(1, len(parts))):
+            raise InputError(f"{label}: manifest.json lists {name!r} below what it also lists as a file; refused")
 
 
 def refuse_foreign(folder: Path, mark: str) -> None:

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from syneg_data.collection import Collection, Document
 from syneg_data.durable import sha256_file
-from syneg_data.errors import InputError, UnavailableError
+from syneg_data.errors import InputError
 from syneg_data.export.configs import ONE_OF, schemas
-from syneg_data.publishing.manifest import BUILD, RETRIEVER, SCHEMA, as_listed, read_manifest
+from syneg_data.publishing.manifest import BUILD, RETRIEVER, SCHEMA, as_listed, read_manifest, refuse_unsafe
+from syneg_data.snapshots import fetch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -195,23 +196,9 @@ def open_release(name: str) -> Release:
     repository, at, revision = name.partition("@")
     if not (at and repository and revision):
         raise InputError(f"{name}: neither a build folder nor ID@REVISION; name one, or run `syneg-data build` first")
-    folder = _snapshot(repository, revision)
-    release = _checked(folder, f"{repository}@{folder.name}")
-    return replace(release, hub=OnHub(repository, revision, folder.name))
-
-
-def _snapshot(repository: str, revision: str) -> Path:
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(huggingface_hub.snapshot_download(repository, repo_type="dataset", revision=revision))
-    except HFValidationError as error:
-        raise InputError(f"{repository}@{revision}: {str(error).splitlines()[0]}; correct the id") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UnavailableError(
-            f"{repository}@{revision}: {str(error).splitlines()[0]}; check id, revision and network"
-        ) from error
+    found = fetch(repository, revision, repo_type="dataset")
+    release = _checked(found.path, f"{repository}@{found.commit}")
+    return replace(release, hub=OnHub(repository, revision, found.commit))
 
 
 def _checked(folder: Path, label: str) -> Release:
@@ -226,6 +213,7 @@ def _checked(folder: Path, label: str) -> Release:
             f"{label}: manifest.json has the schema {str(manifest.get('schema'))[:20]}, this version reads {SCHEMA}; "
             "use the version that wrote it, or build it again"
         )
+    refuse_unsafe(label, files)
     wrong = [name for name, entry in files.items() if not as_listed(folder / name, entry)]
     if wrong:
         raise InputError(

@@ -16,6 +16,7 @@ CONFIGS = {
 REASONS = {
     "over_limit": "pairs of queries beyond the recipe's `limit`",
     "no_text": "a text is empty",
+    "not_there": "the judgement names a query or document that the source does not hold",
     "positive": "known to be relevant to the query",
     "text_of_positive": "has the text of a relevant document",
     "text_of_query": "is the query itself",

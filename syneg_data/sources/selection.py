@@ -19,6 +19,7 @@ def select(
     limit: int | None,
     kind: str,
     empty: str,
+    not_there: int = 0,
 ) -> Collection:
     """Put the queries into working order, apply the limit, and refuse pairs that have no text, counting both.
 
@@ -31,6 +32,7 @@ def select(
         limit: keep only the queries whose sha256 of `seed:query_id` is smallest.
         kind: of the source.
         empty: the error where no pair is left.
+        not_there: relevant pairs that the reader left out, because the query or the document is not there.
 
     Raises:
         InputError: no pair is left.
@@ -38,7 +40,7 @@ def select(
     # Queries that are judged but have no relevant document are no training queries; they take no place of the limit.
     relevant = [query_id for query_id, grades in qrels.items() if any(grade > 0 for grade in grades.values())]
     order = sorted(relevant, key=lambda query_id: (sample_order(query_id, seed), query_id))
-    rejected = {"over_limit": 0, "no_text": 0}
+    rejected = {"over_limit": 0, "no_text": 0, "not_there": not_there}
     queries: dict[str, str] = {}
     kept: dict[str, dict[str, int]] = {}
     for position, query_id in enumerate(order):

@@ -32,7 +32,7 @@ def text_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[st
         ".jsonl": lambda: _json(path),
         ".csv": lambda: _separated(path, ",", columns),
         ".tsv": lambda: _separated(path, "\t", columns),
-        ".parquet": lambda: _parquet(path, columns),
+        ".parquet": lambda: parquet_rows(path, columns),
     }
     ending = Path(name).suffix
     if ending not in readers or (ending == ".parquet" and name != path.name):
@@ -105,23 +105,33 @@ def _header(path: Path, number: int, names: list[str], columns: Sequence[str]) -
     return names
 
 
-def _parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def parquet_rows(
+    path: Path, columns: Sequence[str], *, optional: Sequence[str] = (), numbers: Sequence[str] = ()
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Number and the values of these columns of every row of a Parquet file, counted from 1; null where one has none.
+
+    Args:
+        path: of the file.
+        columns: with text.
+        optional: with text, where the file has them.
+        numbers: with numbers.
+
+    Raises:
+        InputError: the file is broken, lacks a column, or has one of another type.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            for column in columns:
-                kinds = [schema.field(i).type for i in schema.get_all_field_indices(column)]
-                if len(kinds) != 1:
-                    near = ", ".join(map(repr, schema.names[:8])) or "none"
-                    what = f"no {column!r} among {near}" if not kinds else f"two columns {column!r}"
-                    raise InputError(f"{shown(path)}: {what}; name the columns in the recipe's source, or add it")
-                if not (pa.types.is_string(kinds[0]) or pa.types.is_large_string(kinds[0])):
-                    raise InputError(f"{shown(path)}: {column!r} is {kinds[0]}; it must be text, so cast it to string")
+            there = [name for name in optional if name in schema.names]
+            for column in (*columns, *there):
+                _refuse_type(path, schema, column, ("string", "large_string"), "it must be text, so cast it to string")
+            for column in numbers:
+                _refuse_type(path, schema, column, ("int", "uint", "float", "double"), "it must be a number")
             number = 0
-            for batch in file.iter_batches(_ROWS, columns=list(columns)):
+            for batch in file.iter_batches(_ROWS, columns=[*columns, *there, *numbers]):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
@@ -130,3 +140,14 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[
             raise
         what = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise InputError(f"{shown(path)}: broken Parquet ({what}); write the file again") from error
+
+
+def _refuse_type(path: Path, schema: Any, column: str, types: Sequence[str], mend: str) -> None:  # noqa: ANN401
+    """Refuse a column that is missing, there twice, or of a type whose name does not begin with one of `types`."""
+    kinds = [schema.field(i).type for i in schema.get_all_field_indices(column)]
+    if len(kinds) != 1:
+        near = ", ".join(map(repr, schema.names[:8])) or "none"
+        what = f"no {column!r} among {near}" if not kinds else f"two columns {column!r}"
+        raise InputError(f"{shown(path)}: {what}; name the columns in the recipe's source, or add it")
+    if not str(kinds[0]).startswith(tuple(types)):
+        raise InputError(f"{shown(path)}: {column!r} is {kinds[0]}; {mend}")

@@ -34,6 +34,18 @@ EXAMPLES = {
             "license": "apache-2.0",
         },
     ),
+    ("source", "hub"): (
+        {"kind": "hub", "id": "someone/data", "revision": "v1.0.0", "license": "mit"},
+        {
+            "pairs": {"files": "pair/train-*.parquet"},
+            "split": "test",
+            "splits": {"train": "dev"},
+            "dev": 0.2,
+            "evaluation": ("extra",),
+            "dangling": "drop",
+            "license": "apache-2.0",
+        },
+    ),
     ("mining[]", "bm25"): (
         {"kind": "bm25"},
         {
@@ -199,6 +211,9 @@ RUNTIME_CHANGES = {
     "tensor_parallel_size": 2,
     "enforce_eager": True,
     "model": {"kind": "hub", "id": "someone/else", "revision": "v2"},
+    "id": "someone/else",
+    "revision": "v2.0.0",
+    "qrels": "someone/judgements@v1.0.0",
 }
 
 

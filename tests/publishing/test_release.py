@@ -127,7 +127,7 @@ def test_a_hub_that_cannot_be_reached_is_exit_4(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UnavailableError, match=r"someone/data@v1: .*check id, revision and network"):
+    with pytest.raises(UnavailableError, match=r"someone/data@v1: .*check network and HF_ENDPOINT"):
         open_release("someone/data@v1")
 
 

@@ -172,6 +172,12 @@ def readme_commands() -> list[str]:
     return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
 
 
+def our_commands() -> list[str]:
+    """Those of ours; one that needs a Hub, which .ci/run has not, has the token of one before it."""
+    lines = [re.sub(r"^HF_TOKEN=\S+ ", "", line) for line in readme_commands()]
+    return [line for line in lines if line.startswith("syneg-data ")]
+
+
 def test_ci_runs_the_two_lines_of_the_readme():
     lines = [line for line in readme_commands() if line.startswith("pip install")]
     assert len(lines) == 2
@@ -180,9 +186,9 @@ def test_ci_runs_the_two_lines_of_the_readme():
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize("command", [c for c in readme_commands() if c.startswith("syneg-data")])
+@pytest.mark.parametrize("command", our_commands())
 def test_every_other_command_of_the_readme_is_real(command):
-    """Its command and options exist; .ci/run runs every one of them after the build that they need."""
+    """Its command and options exist; .ci/run runs those that need no Hub, after the build that they need."""
     words = command.split("#")[0].split()[1:]
     name = words[:2] if words[0] in GROUPS else words[:1]
     help_page = subprocess.run(
@@ -198,7 +204,7 @@ def test_every_command_is_in_the_readme():
 
     named = {command.callback.__name__ for command in app.registered_commands}
     named |= {group.name for group in app.registered_groups}
-    shown = {c.split()[1] for c in readme_commands() if c.startswith("syneg-data")} | {"build"}
+    shown = {c.split()[1] for c in our_commands()} | {"build"}
     assert named == shown
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from syneg_data.collection import Document, normalise
 from syneg_data.errors import InputError
 from syneg_data.sources import Pairs, Source
-from syneg_data.sources.pairs import content_id
+from syneg_data.sources.pairing import content_id
 
 ROWS = [
     {"query": "what is a quince?", "positive": "A fruit."},
