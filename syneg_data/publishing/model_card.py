@@ -6,7 +6,7 @@ from typing import Any
 
 from syneg_data.publishing import markdown
 from syneg_data.publishing.card import template
-from syneg_data.publishing.model_front_matter import model_front_matter, order_of
+from syneg_data.publishing.model_front_matter import base_name, model_front_matter, order_of
 from syneg_data.publishing.released import marks
 from syneg_data.publishing.weights_license import Origins, because, owed
 from syneg_data.publishing.words import OBJECTIVES, SENTENCE_BERT, SYNEG
@@ -36,7 +36,11 @@ def render_model_card(facts: Mapping[str, Any]) -> str:
         else "the positive against its own hard negatives alone, softmax over cosines",
         license=license,
         because=because(
-            origins, facts["base"], license["id"] if license else None, chosen=bool(license and license["chosen"])
+            origins,
+            base_name(facts),
+            data["license_name"],
+            None if license is None else license["name"] or license["id"],
+            chosen=bool(license and license["chosen"]),
         ),
         owed=owed(origins, license["id"]) if license else [],
         prefix=origins.prefix(),
@@ -154,7 +158,8 @@ def _rows(reading: Mapping[str, Any], bm25: Mapping[str, float], over_bm25: Mapp
 
 
 def _interval(gain: Mapping[str, Any] | None) -> str:
-    return f"{gain['mean']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})" if gain else "-"
+    """A difference with its interval, which stays on one line (no-break spaces) where a cell is narrow."""
+    return f"{gain['mean']:+.4f} ({gain['low']:+.4f}\xa0to\xa0{gain['high']:+.4f})" if gain else "-"
 
 
 def _unread(facts: Mapping[str, Any], split: str) -> list[str]:
@@ -173,11 +178,11 @@ def _unread(facts: Mapping[str, Any], split: str) -> list[str]:
 
 
 def _command(facts: Mapping[str, Any]) -> str:
-    """The command that trains it again, on one line."""
+    """The command that trains it again, on lines that a page has room for."""
     settings, data = facts["settings"], _label(facts["data"]["repo"])
-    words = ["syneg-data", "train", data or markdown.plain(facts["dataset"]), "--out", "DIR"]
+    lines = [["syneg-data", "train", data or markdown.plain(facts["dataset"]), "--out", "DIR"]]
     if facts["base_model"]:
-        words += ["--base", "{id}@{revision}".format(**facts["base_model"])]
-    for name in ("epochs", "batch_size", "learning_rate"):
-        words += [f"--{name.replace('_', '-')}", str(settings[name])]
-    return shlex.join([*words, "--seed", str(facts["seed"])])
+        lines.append(["--base", "{id}@{revision}".format(**facts["base_model"])])
+    options = [(f"--{name.replace('_', '-')}", settings[name]) for name in ("epochs", "batch_size", "learning_rate")]
+    lines.append([str(word) for option in (*options, ("--seed", facts["seed"])) for word in option])
+    return " \\\n  ".join(map(shlex.join, lines))
