@@ -127,7 +127,9 @@ def _whole(folder: Path, names: Sequence[str]) -> list[Path]:
     shards = Counter((shard := _SHARD.search(Path(name.removesuffix(".gz")).stem)) and shard[1] for name in names)
     for count, there in shards.items():
         if count is not None and there % int(count):
-            raise InputError(f"{shown(folder)}: {there} of {int(count)} files are there ({names[0]} ...); look for the rest")
+            raise InputError(
+                f"{shown(folder)}: {there} of {int(count)} files are there ({names[0]} ...); look for the rest"
+            )
     return [folder / name for name in names]
 
 
