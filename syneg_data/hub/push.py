@@ -10,19 +10,9 @@ from syneg_data.errors import InputError, UnavailableError
 from syneg_data.hub import preflight
 from syneg_data.hub.changelog import NAME, entry_of
 from syneg_data.hub.contents import Contents, Folder, Item, read_folder
-from syneg_data.hub.plan import (
-    MOST_FILES,
-    OFFERS,
-    Plan,
-    compare,
-    is_release,
-    make_plan,
-    manifest_files,
-    missing,
-    refuse_foreign,
-    stale,
-)
+from syneg_data.hub.plan import MOST_FILES, Plan, compare, make_plan
 from syneg_data.hub.remote import Entry, Overtaken, Remote, State
+from syneg_data.hub.standing import OFFERS, is_release, manifest_files, missing, refuse_foreign, stale
 
 DIGEST = "Syneg-Manifest: sha256:"  # in the description of every commit of a release
 _ROUNDS = 10  # how often others may commit first
