@@ -131,9 +131,7 @@ def _released(plan: Plan, remote: Remote, most: int, say: Say) -> str:
     commit = _bring(plan, remote, most, say)
     say("verifying what is there")
     if not is_release(contents, remote.tree(commit)):
-        raise UnavailableError(
-            f"{remote.repo}: commit {commit} does not hold what was sent; nothing was tagged, run this again"
-        )
+        raise _not_as_sent(remote, commit)
     say(f"tagging {contents.tag}")
     tagged = remote.tag(contents.tag, commit)
     if tagged != commit and not is_release(contents, remote.tree(tagged)):
@@ -174,7 +172,10 @@ def _bring(plan: Plan, remote: Remote, most: int, say: Say) -> str:
         try:
             title = _title(contents, plan.branch, parts)
             head = remote.commit(plan.branch, head, add, gone, title, _description(contents))
-            tree = remote.tree(head)
+            now = remote.tree(head)
+            if _left(contents, now) >= _left(contents, tree):
+                raise _not_as_sent(remote, head)
+            tree = now
         except Overtaken as moved:
             overtaken += 1
             if overtaken > _ROUNDS:
@@ -182,6 +183,17 @@ def _bring(plan: Plan, remote: Remote, most: int, say: Say) -> str:
             now = remote.tree(moved.head)
             _refuse_to_lose(contents, remote, tree, now)
             head, tree = moved.head, now
+
+
+def _left(contents: Contents, tree: Mapping[str, Entry]) -> int:
+    """How many files are still to be added or deleted."""
+    return len(missing(contents, tree)) + len(stale(contents, tree))
+
+
+def _not_as_sent(remote: Remote, commit: str) -> UnavailableError:
+    return UnavailableError(
+        f"{remote.repo}: commit {commit} does not hold what was sent; nothing was tagged, run the same command again"
+    )
 
 
 def _part(contents: Contents, tree: Mapping[str, Entry], branch: str, most: int) -> tuple[list[Item], list[str]]:
