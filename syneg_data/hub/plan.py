@@ -1,10 +1,8 @@
 """The plan: everything that a push would do, found out without writing anything, here or at the Hub."""
 
 import dataclasses
-import hashlib
-import json
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,12 @@ from syneg_data.hub.contents import Contents, Folder, Item, release
 from syneg_data.hub.preflight import name_problems, parse, token_problems, type_problem, versions
 from syneg_data.hub.remote import Entry, Remote, State
 from syneg_data.hub.scan import Scan, refusals, scan_release
+from syneg_data.hub.standing import edits, missing, refuse_foreign, stale, tagged_as
 from syneg_data.publishing.links import verify_link
 from syneg_data.publishing.versioning import next_version
 
 MOST_FILES = 100  # in one commit: the Hub advises no more, since it takes a minute at most over one
 MOST_BYTES = 500 << 20  # of files that are not in large storage; the client itself stops at twice that
-OFFERS = frozenset({".gitattributes"})  # what the Hub itself puts into a repository
 
 
 @dataclass(frozen=True)
@@ -97,11 +95,6 @@ class Plan:
         return "private until all is verified, then public" if self.public else "private"
 
 
-def missing(contents: Contents, tree: Mapping[str, Entry]) -> list[Item]:
-    """Files of a release that a tree has not, or has with another content."""
-    return [item for path, item in contents.items.items() if path not in tree or not tree[path].holds(item)]
-
-
 def suggested(found: Change | None) -> str | None:
     """The version that the level asks for."""
     if found is None or found.since is None or found.level is None:
@@ -131,26 +124,12 @@ def make_plan(
     problems = [*name_problems(repo, version), *card_problems(folder, repo)]
     if name_problems(repo, version):
         raise InputError("\n".join(problems))
-    state: State | None = None
-    if remote is not None:
-        try:
-            problems += (against := token_problems(remote))
-            state = None if against else remote.state()
-            problems += [] if against else [*_against(remote, state, public), *_link_problems(remote, folder)]
-        except SynegError as error:
-            if problems:
-                raise InputError("\n".join([*problems, str(error)])) from None
-            raise
+    state = None if remote is None else _preflight(remote, folder, version, problems, public=public)
     history, log = (FIRST if remote else None), ""
     if remote is not None and state is not None and not problems:
-        problems += _version_problem(state, version)
         log = remote.text(state.tags.get(f"v{version}", state.head), NAME)
         history = _change(remote, state, folder, version, kept=kept)
-    contents = release(folder, repo, version, with_entry(log, version, history or FIRST))
-    scan = scan_release(contents)
-    problems += refusals(scan)
-    if problems:
-        raise InputError("\n".join(problems))
+    contents, scan = _scanned(folder, repo, version, with_entry(log, version, history or FIRST), problems)
     plan = Plan(contents, scan, history, state, compared=remote is not None, public=public)
     if remote is None:
         return plan
@@ -162,16 +141,48 @@ def make_plan(
     return compare(plan, remote, state, most)
 
 
-def _against(remote: Remote, state: State | None, public: bool) -> list[str]:
+def _preflight(remote: Remote, folder: Folder, version: str, problems: list[str], *, public: bool) -> State | None:
+    """Ask the Hub what stands against a release; what it says is added to `problems`."""
+    try:
+        against = token_problems(remote)
+        problems += against
+        if against:
+            return None
+        state = remote.state()
+        problems += [*_against(remote, state, version, public=public), *_link_problems(remote, folder)]
+    except SynegError as error:
+        if problems:
+            raise InputError("\n".join([*problems, str(error)])) from None
+        raise
+    return state
+
+
+def _scanned(folder: Folder, repo: str, version: str, log: str, problems: list[str]) -> tuple[Contents, Scan]:
+    """The release and what its bytes hold.
+
+    Raises:
+        InputError: there are problems, those that are known already first.
+    """
+    try:
+        contents = release(folder, repo, version, log)
+        scan = scan_release(contents)
+        problems += refusals(scan)
+    except InputError as error:
+        problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(problems))
+    return contents, scan
+
+
+def _against(remote: Remote, state: State | None, version: str, *, public: bool) -> list[str]:
     """What the repository as it is has against a release."""
     if state is None:
         problem = type_problem(remote)
         return [problem] if problem else []
-    if not state.private and not public:
-        return [
-            f"--repo {remote.repo}: is public, so a release would be seen by all at once; say --public if that is meant"
-        ]
-    return []
+    if state.private or public:
+        return _version_problem(state, version)
+    seen = f"--repo {remote.repo}: is public, so a release would be seen by all at once; say --public if that is meant"
+    return [seen, *_version_problem(state, version)]
 
 
 def _link_problems(remote: Remote, folder: Folder) -> list[str]:
@@ -227,45 +238,6 @@ def _change(remote: Remote, state: State, folder: Folder, version: str, *, kept:
         return change(Path(remote.snapshot(below[last], scratch)), since, folder, remote.repo)
 
 
-def tagged_as(contents: Contents, remote: Remote, state: State | None) -> str:
-    """The digest of the manifest that the tag of this version has, if it is at this very content; empty without a tag.
-
-    Raises:
-        InputError: it is at another one.
-    """
-    commit = state.tags.get(contents.tag) if state else None
-    if commit is None:
-        return ""
-    tree = remote.tree(commit)
-    if is_release(contents, tree):
-        return contents.digest
-    text = remote.text(commit, "manifest.json") if "manifest.json" in tree else ""
-    if _same_build(contents, text, tree):
-        return hashlib.sha256(text.encode()).hexdigest()
-    raise InputError(
-        f"--version {contents.version}: {contents.tag} is there with another content, and a tag never moves; "
-        "choose a higher version"
-    )
-
-
-def _same_build(contents: Contents, manifest: str, tree: Mapping[str, Entry]) -> bool:
-    """Whether a release was made from this very folder by another version of this tool, which words cards otherwise."""
-    try:
-        made = json.loads(manifest)["release"]
-        same = (made["repo"], made["version"], made["built"])
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return False
-    worded = {"README.md", NAME, "manifest.json"}
-    return same == (contents.repo, contents.version, contents.folder.digest) and {
-        item.path for item in missing(contents, tree)
-    } <= worded & set(tree)
-
-
-def is_release(contents: Contents, tree: Mapping[str, Entry]) -> bool:
-    """Whether a tree is a release and nothing else."""
-    return not missing(contents, tree) and not set(tree) - set(contents.items) - OFFERS
-
-
 def compare(plan: Plan, remote: Remote, state: State | None, most: int = MOST_FILES) -> Plan:
     """The plan against what is there.
 
@@ -277,63 +249,9 @@ def compare(plan: Plan, remote: Remote, state: State | None, most: int = MOST_FI
     plan = dataclasses.replace(plan, state=state)
     tree = remote.tree(state.head)
     refuse_foreign(remote, state.head, tree)
-    warnings = [*_edits(plan.contents, remote, state, tree), *_small_step(plan)]
+    warnings = [*edits(plan.contents, remote, state, tree), *_small_step(plan)]
     plan = dataclasses.replace(plan, warnings=tuple(warnings), stale=stale(plan.contents, tree))
     return _sized(plan, tree, most)
-
-
-def refuse_foreign(remote: Remote, commit: str, tree: Mapping[str, Entry], besides: Collection[str] = ()) -> None:
-    """Make sure that a release would take the place of nothing but an earlier one.
-
-    Args:
-        remote: the repository.
-        commit: what is there.
-        tree: its files.
-        besides: files that are known.
-
-    Raises:
-        InputError: files are there that no release of ours has listed.
-    """
-    foreign = sorted(set(tree) - manifest_files(remote, commit, tree) - OFFERS - set(besides))
-    if foreign:
-        raise InputError(
-            f"--repo {remote.repo}: holds files that no release of syneg-data lists ({', '.join(foreign[:5])}"
-            f"{' ...' if len(foreign) > 5 else ''}); move them away there, or name another repository"
-        )
-
-
-def manifest_files(remote: Remote, commit: str, tree: Mapping[str, Entry]) -> set[str]:
-    """What the manifest at a commit lists, and the manifest itself; nothing where there is none of ours."""
-    if "manifest.json" not in tree:
-        return set()
-    try:
-        manifest = json.loads(remote.text(commit, "manifest.json"))
-        if not isinstance(manifest, dict) or not str(manifest.get("tool")).startswith("syneg-data "):
-            return set()
-        return {*manifest["files"], "manifest.json"}
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return set()
-
-
-def stale(contents: Contents, tree: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Files of an earlier release that this one has not."""
-    return tuple(sorted(set(tree) - set(contents.items) - OFFERS))
-
-
-def _edits(contents: Contents, remote: Remote, state: State, tree: Mapping[str, Entry]) -> list[str]:
-    """Files that somebody has changed at the Hub since the last release."""
-    tagged = versions(state.tags)
-    if not tagged or tagged[max(tagged)] == state.head:
-        return []
-    released = remote.tree(tagged[max(tagged)])
-    changed = [path for path in set(tree) | set(released) if tree.get(path) != released.get(path)]
-    # An unfinished push of this very release is nobody's edit, and edits of the changelog are kept.
-    ours = {path for path, item in contents.items.items() if path in tree and tree[path].holds(item)}
-    edited = sorted(set(changed) - ours - OFFERS - {NAME})
-    if not edited:
-        return []
-    since = ".".join(map(str, max(tagged)))
-    return [f"other than in {since} at the Hub, and replaced by this release: {', '.join(edited[:5])}"]
 
 
 def _small_step(plan: Plan) -> list[str]:

@@ -10,19 +10,9 @@ from syneg_data.errors import InputError, UnavailableError
 from syneg_data.hub import preflight
 from syneg_data.hub.changelog import NAME, entry_of
 from syneg_data.hub.contents import Contents, Folder, Item, read_folder
-from syneg_data.hub.plan import (
-    MOST_FILES,
-    OFFERS,
-    Plan,
-    compare,
-    is_release,
-    make_plan,
-    manifest_files,
-    missing,
-    refuse_foreign,
-    stale,
-)
+from syneg_data.hub.plan import MOST_FILES, Plan, compare, make_plan
 from syneg_data.hub.remote import Entry, Overtaken, Remote, State
+from syneg_data.hub.standing import OFFERS, is_release, manifest_files, missing, refuse_foreign, stale
 
 DIGEST = "Syneg-Manifest: sha256:"  # in the description of every commit of a release
 _ROUNDS = 10  # how often others may commit first
@@ -141,9 +131,7 @@ def _released(plan: Plan, remote: Remote, most: int, say: Say) -> str:
     commit = _bring(plan, remote, most, say)
     say("verifying what is there")
     if not is_release(contents, remote.tree(commit)):
-        raise UnavailableError(
-            f"{remote.repo}: commit {commit} does not hold what was sent; nothing was tagged, run this again"
-        )
+        raise _not_as_sent(remote, commit)
     say(f"tagging {contents.tag}")
     tagged = remote.tag(contents.tag, commit)
     if tagged != commit and not is_release(contents, remote.tree(tagged)):
@@ -184,7 +172,10 @@ def _bring(plan: Plan, remote: Remote, most: int, say: Say) -> str:
         try:
             title = _title(contents, plan.branch, parts)
             head = remote.commit(plan.branch, head, add, gone, title, _description(contents))
-            tree = remote.tree(head)
+            now = remote.tree(head)
+            if _left(contents, now) >= _left(contents, tree):
+                raise _not_as_sent(remote, head)
+            tree = now
         except Overtaken as moved:
             overtaken += 1
             if overtaken > _ROUNDS:
@@ -192,6 +183,17 @@ def _bring(plan: Plan, remote: Remote, most: int, say: Say) -> str:
             now = remote.tree(moved.head)
             _refuse_to_lose(contents, remote, tree, now)
             head, tree = moved.head, now
+
+
+def _left(contents: Contents, tree: Mapping[str, Entry]) -> int:
+    """How many files are still to be added or deleted."""
+    return len(missing(contents, tree)) + len(stale(contents, tree))
+
+
+def _not_as_sent(remote: Remote, commit: str) -> UnavailableError:
+    return UnavailableError(
+        f"{remote.repo}: commit {commit} does not hold what was sent; nothing was tagged, run the same command again"
+    )
 
 
 def _part(contents: Contents, tree: Mapping[str, Entry], branch: str, most: int) -> tuple[list[Item], list[str]]:

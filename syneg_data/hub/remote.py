@@ -69,7 +69,7 @@ class Remote:
         self.repo, self.type = repo, type
         self._token, self._wait, self._endpoint = token, wait, endpoint
         # Its warnings repeat addresses that are signed for one upload, and what there is to say we say.
-        utils.logging.set_verbosity_error()
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         self._api = HfApi(endpoint=endpoint, token=token, library_name="syneg-data")
         self._http: Any = utils
         self._chance = random.Random()

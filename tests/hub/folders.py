@@ -74,7 +74,9 @@ def write_build(folder: Path, negatives=2, changes=(), license="cc-by-4.0", sour
     write_text(folder / "recipe.lock.yaml", yaml.safe_dump(lock, sort_keys=False))
     card = render_card(
         report=_report(negatives), prose=read_prose(folder / "none.md"),
-        publishing={"license": license, "pretty_name": "Stones", "language": ("en",), "source_datasets": ()},
+        publishing={
+            "license": license, "pretty_name": "Stones", "language": ("en",), "source_datasets": (), "retriever": None,
+        },
         source_license=source, terms=None, split="train", rows=counts, features=dataset_info(folder, counts),
         models=(), recipe_name="stones.yaml", fingerprint=FINGERPRINT,
     )  # fmt: skip
