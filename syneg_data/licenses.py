@@ -29,6 +29,8 @@ _LLAMA = {"llama3.1", "llama3.2", "llama3.3", "llama4"}
 
 LICENSES = frozenset(_OPEN | _SHARE_ALIKE | _NON_COMMERCIAL | _NO_DERIVATIVES | {"other"})
 TERMS = frozenset(_OPEN | _NO_TRAINING | _OTHER_TERMS)
+LLAMA = frozenset(_LLAMA)  # terms that want the name of a model in which they had a part to begin with Llama
+WEIGHTS = LICENSES | LLAMA | {"gemma"}
 
 
 def _one_of(choices: frozenset[str], what: str) -> Callable[[str], str]:
@@ -47,6 +49,7 @@ def _one_of(choices: frozenset[str], what: str) -> Callable[[str], str]:
 # Identifiers that a recipe may name.
 License = Annotated[str, AfterValidator(_one_of(LICENSES, "licence"))]
 Terms = Annotated[str, AfterValidator(_one_of(TERMS, "terms"))]
+WeightsLicense = Annotated[str, AfterValidator(_one_of(WEIGHTS, "licence"))]
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,11 @@ def reasoning(source: str, terms: str | None, models: Mapping[str, str | None], 
         models: name -> licence, None where none is known, of the models that gave ranks and scores but no texts.
         published: the licence chosen for the data set; `conflict` finds nothing against it.
     """
-    because = [f"Corpus, queries and judgements are under {source}, which {_asks(source)}."]
+    because = [f"Corpus, queries and judgements are under {source}, which {asks(source)}."]
     if terms is None:
         because.append("No language model wrote a text of this set.")
     else:
-        because.append(f"The recipe names {terms} as the terms of what the generator writes: {_terms_ask(terms)}.")
+        because.append(f"The recipe names {terms} as the terms of what the generator writes: {terms_ask(terms)}.")
     if models:
         because.append(
             "Miners and rerankers gave ranks and scores, none of the texts to train on, and their weights are not part "
@@ -94,8 +97,12 @@ def reasoning(source: str, terms: str | None, models: Mapping[str, str | None], 
     return Reasoning(tuple(because), tuple(_duties(source, terms, published)))
 
 
-def _asks(license: str) -> str:
+def asks(license: str) -> str:
     """What a licence asks of those who use what is under it, as the end of a sentence."""
+    if license in _LLAMA:
+        return 'asks for the agreement and "Built with Llama" to go along, and for names that begin with "Llama"'
+    if license == "gemma":
+        return "asks for its terms and its use policy to go along"
     if license in _PUBLIC_DOMAIN:
         return "asks for nothing"
     if license == "other":
@@ -112,7 +119,8 @@ def _asks(license: str) -> str:
     return f"asks for {' and '.join(conditions)}"
 
 
-def _terms_ask(terms: str) -> str:
+def terms_ask(terms: str) -> str:
+    """What the terms of a generator ask of those who use its output, as the end of a sentence."""
     if terms in _LLAMA:
         return (
             'the agreement and "Built with Llama" go along with its output, and the name of a model trained on it '

@@ -47,6 +47,11 @@ class Publishing(Spec):
         default=(),
         description="Hub ids of the data sets that the source was made from, such as BeIR/scifact; left out: none",
     )
+    retriever: str | None = Field(
+        default=None,
+        description="Hub id, owner/name, of the reference retriever that is published too; the card links to it",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
+    )
 
 
 class Elsewhere(Spec):

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _STATED = ".licenses.json"  # beside what was unpacked: package -> the licence that its metadata states
 # What makes a model behave as it does; READMEs and the like are left out of its digest, pickles are never read.
 _MODEL_FILES = {".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja"}
+_RECORDS = {"training.json", "manifest.json"}  # beside a model that `train` made: what is said of it, not what it is
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)\Z")
 
 
@@ -260,7 +261,8 @@ def _tree_digest(root: Path, files: list[Path]) -> str:
 
 
 def _folder_digest(folder: Path, label: str) -> str:
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _MODEL_FILES)
+    said = {folder / name for name in _RECORDS}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _MODEL_FILES and p not in said)
     if not any(path.suffix == ".safetensors" for path in files):
         raise InputError(
             f"model {label}: no .safetensors weights in the folder; pickled weights are never loaded, convert them"

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from syneg_data import __version__
-from syneg_data.cli import building, judging, listing, pulling
+from syneg_data.cli import building, judging, listing, publishing, pulling
 from syneg_data.cli.application import app
 from syneg_data.errors import StorageError, SynegError
 
-# With the modules of commands, in the order of the help page.
-__all__ = ["app", "building", "judging", "listing", "main", "pulling"]
+# The modules of commands, in the order of the help page.
+__all__ = ["app", "building", "judging", "listing", "main", "publishing", "pulling"]
 
 
 @app.callback(invoke_without_command=True)

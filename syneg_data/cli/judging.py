@@ -46,6 +46,11 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="In place of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="In place of the recipe's.", min=0)] = None,
+    license: Annotated[
+        str | None, typer.Option(help="Of the retriever, on its card; of a finished one this trains nothing anew.")
+    ] = None,
+    license_name: Annotated[str | None, typer.Option(help="Name of the licence, with --license other.")] = None,
+    license_link: Annotated[str | None, typer.Option(help="Where to read it, with --license other.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train the reference retriever of a data set and measure it before and after; the same command resumes."""
@@ -56,6 +61,7 @@ def train(
 
     release = open_release(dataset)
     given = {"base": base, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    given |= {"license": license, "license_name": license_name, "license_link": license_link}
     spec = settings(release, {name: value for name, value in given.items() if value is not None})
     chosen = seed if seed is not None else release.recipe["seed"]
     facts = train(release, spec, out, chosen, TerminalProgress())

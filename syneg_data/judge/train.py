@@ -1,7 +1,5 @@
 """`train`: a release in, a reference retriever out, measured before and after on splits that it was not trained on."""
 
-import csv
-import io
 import os
 import shutil
 import time
@@ -14,44 +12,43 @@ from pydantic import ValidationError
 
 from syneg_data import __version__
 from syneg_data.collection import Collection
-from syneg_data.durable import swap_directory, write_json, write_text
+from syneg_data.durable import swap_directory
 from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
 from syneg_data.export.finished import positive_scores
+from syneg_data.judge.baselines import against_bm25, bm25_of, measure_bm25
 from syneg_data.judge.measuring import Measured, gains, measure, only, rounded, unseen
+from syneg_data.judge.provenance import provenance
+from syneg_data.judge.retriever import read_facts, rewrite_retriever, save_model, write_retriever
+from syneg_data.loading import device
 from syneg_data.publishing.judgements import verdicts_of
-from syneg_data.publishing.manifest import RETRIEVER, intact, refuse_foreign, write_manifest
-from syneg_data.publishing.model_card import render_model_card
+from syneg_data.publishing.manifest import RETRIEVER, intact, refuse_foreign
 from syneg_data.publishing.release import Release
 from syneg_data.records import Example
-from syneg_data.references import PathModel, Resolved
-from syneg_data.report.curves import draw_curves
+from syneg_data.references import Resolved
 from syneg_data.spec import canonical, fingerprint
 from syneg_data.training import Training
 from syneg_data.training.evaluation import InTraining, Searcher, small_corpus, texts_of
 from syneg_data.training.metrics import means, score_run
-from syneg_data.training.runs import require_words, write_run
-from syneg_data.training.trainer import (
-    Check,
-    Examples,
-    Point,
-    Trained,
-    device_count,
-    load_model,
-    prompts_of,
-    train_model,
-)
+from syneg_data.training.runs import require_words
+from syneg_data.training.trainer import Check, Examples, device_count, load_model, prompts_of, train_model
 from syneg_data.workspace import Workspace
+
+_FOLDER = 2  # of what a retriever's folder holds; one with less in it is written anew
+_PACKAGES = ("torch", "sentence-transformers", "transformers")
 
 
 def train(release: Release, spec: Training, out: Path, seed: int, progress: Progress) -> dict[str, Any]:
     """Train the reference retriever of a release, or go on where an earlier run of the same call stopped.
 
+    Where all is done already, only what is said of the retriever is brought up to date: its licence, and where the data
+    set is published by now.
+
     Args:
         release: what to train and evaluate on.
         spec: settings.
-        out: folder to write: training.json, runs/, curves.csv, curves.svg, model/.
+        out: folder to write: the model's own files, README.md, training.json, runs/, curves.csv, curves.svg.
         seed: of shuffling and dropout.
         progress: hears of encoding and steps.
 
@@ -64,13 +61,23 @@ def train(release: Release, spec: Training, out: Path, seed: int, progress: Prog
     out = out.absolute()
     refuse_foreign(out, RETRIEVER)
     base = spec.base.resolve()
+    said = provenance(release, spec, base)
     reference = spec.objective.guide_reference()
     guide = reference.resolve() if reference is not None else None
     name = fingerprint(
-        "train", __version__, release.digest, spec, base.digest, guide.digest if guide else None, seed, device_count()
+        "train",
+        _FOLDER,
+        __version__,
+        release.digest,
+        spec,
+        base.digest,
+        guide.digest if guide else None,
+        seed,
+        device_count(),
     )
+    workspace = Workspace(out.parent / f".{out.name}.work")
     if intact(out, name):
-        return _read(out) if _first_process() else {}
+        return _brought_up_to_date(out, workspace, said) if _first_process() else {}
     splits = release.held_out()
     for part in splits.values():
         require_words(release.label, part)
@@ -79,8 +86,7 @@ def train(release: Release, spec: Training, out: Path, seed: int, progress: Prog
             f"{release.label}: has no dev split to choose the best weights on; build with source.dev (such as 0.1), "
             "or set training.checks to 0 to take the last ones"
         )
-    examples = read_examples(release, spec)
-    workspace = Workspace(out.parent / f".{out.name}.work")
+    examples, bm25_spec = read_examples(release, spec), bm25_of(release)
     checkpoints = workspace.root / f"checkpoints-{name[:20]}"
     checkpoints.mkdir(parents=True, exist_ok=True)
     loaded = load_model(spec, guide) if guide else None
@@ -94,8 +100,9 @@ def train(release: Release, spec: Training, out: Path, seed: int, progress: Prog
         trained = train_model(spec, base, loaded, examples, checkpoints, seed=seed, check=check, progress=progress)
         seconds = time.monotonic() - started
         folder = workspace.scratch("finished")
-        model = _save(trained, folder / "model")
+        model = save_model(trained, folder)
         after = _measure_stored(spec, model, splits, progress)
+        bm25, positives = measure_bm25(bm25_spec, splits, progress), trained_positives(release)
         facts = {
             "schema": 1,
             "tool": f"syneg-data {__version__}",
@@ -110,17 +117,30 @@ def train(release: Release, spec: Training, out: Path, seed: int, progress: Prog
             "examples": len(examples),
             "negatives": len(examples.negatives),
             "devices": device_count(),
+            "device": device(),
             "steps": trained.steps,
             "best_step": trained.best_step,
             "seconds": round(seconds, 1),
-            "versions": {package: metadata.version(package) for package in ("torch", "sentence-transformers")},
-            **_readings(splits, before, after, trained_positives(release)),
+            "versions": {package: metadata.version(package) for package in _PACKAGES},
+            **said,
+            **_readings(splits, before, after, positives),
+            "baselines": {"bm25": against_bm25(bm25_spec, splits, bm25, after, positives)},
         }
-        _write(folder, facts, trained.points, before, after)
-        write_manifest(folder, name, {"base": base.digest, "dataset": release.digest}, {})
+        write_retriever(folder, facts, trained.points, {"before": before, "after": after, "bm25": bm25})
         swap_directory(folder, out, workspace.root / "replaced")
         shutil.rmtree(checkpoints, ignore_errors=True)
         return facts
+
+
+def _brought_up_to_date(out: Path, workspace: Workspace, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a finished run, with what is said of it as it is now."""
+    facts = read_facts(out)
+    if all(facts.get(name) == value for name, value in said.items()):
+        return facts
+    facts |= said
+    with workspace.locked():
+        rewrite_retriever(out, workspace, facts)
+    return facts
 
 
 def settings(release: Release, given: Mapping[str, Any]) -> Training:
@@ -130,6 +150,8 @@ def settings(release: Release, given: Mapping[str, Any]) -> Training:
         InputError: neither names a base model, or a value does not fit.
     """
     written = {**(release.recipe.get("training") or {}), **given}
+    if "license" in given:  # the recipe's name and link are of another one
+        written = {name: value for name, value in written.items() if name in given or not name.startswith("license_")}
     if "base" not in written:
         raise InputError(f"{release.label}: its recipe names no training.base; say --base FOLDER or --base ID@REVISION")
     if "base" not in given:
@@ -245,32 +267,5 @@ def _readings(splits: Mapping[str, Collection], before: Measured, after: Measure
     return readings
 
 
-def _save(trained: Trained, folder: Path) -> Resolved:
-    """The model as a folder; its card is ours, for the library's own holds training texts and local paths."""
-    trained.model.save_pretrained(str(folder), create_model_card=False)
-    return PathModel(path=str(folder)).resolve()
-
-
-def _write(folder: Path, facts: dict[str, Any], points: list[Point], before: Measured, after: Measured) -> None:
-    write_json(folder / "training.json", facts)
-    write_text(folder / "model" / "README.md", render_model_card(facts))
-    for when, measured in (("before", before), ("after", after)):
-        for split, run in measured.runs.items():
-            write_run(folder / "runs" / f"{when}.{split}.trec", run, f"syneg-data-{when}")
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(("step", "epoch", "loss", "learning_rate", "dev_nDCG@10"))
-    writer.writerows((p.step, p.epoch, p.loss, p.learning_rate, "" if p.dev is None else p.dev) for p in points)
-    write_text(folder / "curves.csv", sink.getvalue())
-    write_text(folder / "curves.svg", draw_curves(points))
-
-
 def _first_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
-
-
-def _read(out: Path) -> dict[str, Any]:
-    import json
-
-    facts: dict[str, Any] = json.loads((out / "training.json").read_text(encoding="utf-8"))
-    return facts

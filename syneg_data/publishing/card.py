@@ -16,6 +16,7 @@ from syneg_data.licenses import reasoning
 from syneg_data.publishing import markdown, tables
 from syneg_data.publishing.front_matter import front_matter
 from syneg_data.publishing.models import Credit
+from syneg_data.publishing.released import MARK, marks
 from syneg_data.publishing.words import SYNEG
 
 SECTIONS = ("what", "limits", "license", "citation")
@@ -26,7 +27,6 @@ _PLAIN = {
     "citation": "Cite the sources of the texts, which its author has not listed yet.",
 }
 _SOMETIMES = ("tokens", "critic", "exports", "relabelled", "restyled_positives")  # parts that not every report has
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
 def read_prose(path: Path) -> dict[str, str]:
@@ -48,19 +48,17 @@ def read_prose(path: Path) -> dict[str, str]:
     for name, body in prose.items():
         if what := _left_open(body):
             raise InputError(f"{path}: section {name}: {what} is not closed, so it would hide the rest of the card")
+        if MARK in body:
+            raise InputError(
+                f"{path}: section {name}: has a comment that begins with {MARK!r}, which only this "
+                "package's own lines may have; remove it"
+            )
     return prose
 
 
 def _left_open(body: str) -> str:
     """What a text in Markdown opens and does not close: a block of code, or a comment; empty if nothing."""
-    fence = ""
-    for line in body.splitlines():
-        found = _FENCE.match(line)
-        if found and not fence:
-            fence = found[1]
-        elif found and found[1].startswith(fence) and not line.strip().strip(fence[0]):
-            fence = ""
-    if fence:
+    if markdown.fences(body.split("\n"))[-1]:
         return "a block of code"
     return "a comment" if body.count("<!--") > body.count("-->") else ""
 
@@ -97,7 +95,7 @@ def render_card(
     """
     title = publishing["pretty_name"] or report["name"]
     whole = "ragged" if "ragged" in rows else "n-tuple"
-    return _template("card.md.jinja")(
+    return template("card.md.jinja")(
         front_matter=front_matter(title, publishing, terms is not None, split, rows, features),
         title=title,
         prose=prose,
@@ -128,11 +126,12 @@ def render_card(
         version=__version__,
         recipe_file=shlex.quote(markdown.plain(recipe_name)),
         fingerprint=fingerprint,
+        mark=marks(),
     )
 
 
 @functools.cache  # compiled once: that takes longer than to render
-def _template(name: str) -> Callable[..., str]:
+def template(name: str) -> Callable[..., str]:
     """A template of this room; values are never templates, and nothing that is missing goes unnoticed."""
     import jinja2
 

@@ -73,7 +73,12 @@ def front_matter(
     }
     # Marks that turn the direction of writing around would show another title than there is; escaped they do not.
     readable = plain(title) == " ".join(title.split())
-    return yaml.dump(front, Dumper=_Dumper, sort_keys=False, allow_unicode=readable, width=1000)
+    return as_yaml(front, readable)
+
+
+def as_yaml(front: Mapping[str, Any], readable: bool = True) -> str:
+    """Front matter as text; what is not `readable` is escaped."""
+    return str(yaml.dump(front, Dumper=_Dumper, sort_keys=False, allow_unicode=readable, width=1000))
 
 
 def size_category(rows: int) -> str:

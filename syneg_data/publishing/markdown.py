@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # Whatever has a meaning in Markdown or HTML somewhere in a line; `://`, `www.` and @ would become links.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#&~@$])")
 _BARE_LINK = re.compile(r"(://|www\.)", re.IGNORECASE)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
@@ -35,6 +37,19 @@ def fenced(text: str, language: str) -> str:
     body = "\n".join("".join(c for c in line if c not in _DIRECTIONS).rstrip() for line in lines)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
     return f"{fence}{language}\n{body}\n{fence}"
+
+
+def fences(lines: Sequence[str]) -> list[str]:
+    """For every line the fence of the block of code that is open below it; empty where none is."""
+    found, fence = [], ""
+    for line in lines:
+        opening = _FENCE.match(line)
+        if opening and not fence:
+            fence = opening[1]
+        elif opening and opening[1].startswith(fence) and not line.strip().strip(fence[0]):
+            fence = ""
+        found.append(fence)
+    return found
 
 
 def count(n: int) -> str:

@@ -1,58 +1,183 @@
 """The card of a trained retriever: every number from training.json, and none of the texts it was trained on."""
 
+import shlex
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
-import yaml
-
-from syneg_data.publishing.markdown import inline
+from syneg_data.publishing import markdown
+from syneg_data.publishing.card import template
+from syneg_data.publishing.model_front_matter import model_front_matter, order_of
+from syneg_data.publishing.released import marks
+from syneg_data.publishing.weights_license import Origins, because, owed
+from syneg_data.publishing.words import OBJECTIVES, SENTENCE_BERT, SYNEG
 from syneg_data.training.metrics import METRICS
 
 
 def render_model_card(facts: Mapping[str, Any]) -> str:
-    """README.md of the model's folder.
+    """README.md of a retriever's folder; the same facts give the same bytes.
 
     Args:
         facts: what training.json holds.
     """
-    import jinja2
-
-    template = resources.files("syneg_data.publishing").joinpath("model_card.md.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    front: dict[str, Any] = {
-        "library_name": "sentence-transformers",
-        "pipeline_tag": "sentence-similarity",
-        "tags": ["sentence-transformers", "sentence-similarity", "feature-extraction", "dense-retrieval"],
-    }
-    # Only what is on the Hub has an id that a page can link to.
-    if "/" in facts["base"] and "@" in facts["base"]:
-        front["base_model"] = facts["base"].partition("@")[0]
-    if "@" in facts["dataset"]:
-        front["datasets"] = [facts["dataset"].partition("@")[0]]
-    return environment.from_string(template).render(
-        front_matter=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
-        facts={**facts, "base": inline(facts["base"]), "dataset": inline(facts["dataset"])},
-        rows=list(_rows(facts)),
+    data, license = facts["data"], facts["license"]
+    origins = origins_of(facts)
+    objective = facts["settings"]["objective"]
+    return template("model_card.md.jinja")(
+        front_matter=model_front_matter(facts),
+        facts=facts,
+        data=data,
+        data_label=_label(data["repo"]) or facts["dataset"],
+        headline=_headline(facts),
+        readings=[reading for split in order_of(facts["before"]) for reading in _readings(facts, split)],
+        unread=[sentence for split in order_of(facts["before"]) for sentence in _unread(facts, split)],
+        bm25=facts["baselines"]["bm25"]["settings"],
+        objective=OBJECTIVES[objective["kind"]]
+        if objective.get("in_batch", True)
+        else "the positive against its own hard negatives alone, softmax over cosines",
+        license=license,
+        because=because(
+            origins, facts["base"], license["id"] if license else None, chosen=bool(license and license["chosen"])
+        ),
+        owed=owed(origins, license["id"]) if license else [],
+        prefix=origins.prefix(),
+        written=origins.terms is not None,
+        command=_command(facts),
+        version=facts["tool"].rpartition(" ")[2],
+        citations=[*([SYNEG] if origins.terms is not None else []), SENTENCE_BERT],
+        mark=marks(),
     )
 
 
-def _rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row per split, metric and reading."""
-    rows = []
-    for split, before in facts["before"].items():
-        rows += _metrics(split, before, facts["after"][split], facts["gain"][split])
-        new = facts["unseen"][split]
-        if 0 < new["queries"] < new["of"]:
-            label = f"{split}, {new['queries']} of {new['of']} queries: no positive trained on"
-            rows += _metrics(label, new["before"], new["after"], new["gain"])
-    return rows
+def origins_of(facts: Mapping[str, Any]) -> Origins:
+    """Whose work is in the weights, by what training.json holds."""
+    data = facts["data"]
+    return Origins(facts["base_license"], data["license"], data["source_license"], data["terms"])
 
 
-def _metrics(
-    split: str, before: Mapping[str, float], after: Mapping[str, float], gain: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    return [
-        {"split": split, "metric": name, "before": before[name], "after": after[name], "gain": gain[name]}
-        for name in METRICS
+def refusals(facts: Mapping[str, Any], repo: str) -> list[str]:
+    """Why a retriever must not be published as `repo`: what, and what to do. Empty if nothing speaks against it.
+
+    `push` calls this before it writes anything, and refuses with every one of them.
+
+    Args:
+        facts: what training.json holds.
+        repo: `owner/name` of the repository.
+    """
+    origins, found = origins_of(facts), []
+    say = "name one with `syneg-data train ... --license ID`, which trains nothing anew"
+    if facts["license"] is None:
+        why = "; because ".join(origins.doubts())
+        found.append(f"the retriever has no licence, because {why}; {say}")
+    elif why_not := origins.against(facts["license"]["id"]):
+        found.append(f"the retriever's licence {facts['license']['id']}: {why_not}: {say}")
+    prefix = origins.prefix()
+    if prefix and not repo.partition("/")[2].startswith(prefix):
+        found.append(
+            f"{repo}: the terms of the base model or of the generator want the name of a model to begin with {prefix}; "
+            f"push to {repo.partition('/')[0]}/{prefix}-{repo.partition('/')[2]}"
+        )
+    return found
+
+
+def _label(repo: Mapping[str, Any] | None) -> str | None:
+    return None if repo is None else f"{repo['id']}@{repo['tag'] or repo['commit']}"
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    """What training did and how it compares, in two sentences on the split that nothing was chosen on."""
+    splits = order_of(facts["before"])
+    if not splits:
+        return "Nothing was measured: the data set has no split to measure on."
+    split, metric = splits[0], "nDCG@10"
+    bm25 = facts["baselines"]["bm25"]
+    before, after, other = (part[split][metric] for part in (facts["before"], facts["after"], bm25["metrics"]))
+    gain, over = facts["gain"][split][metric], bm25["gain"][split][metric]
+    told = {
+        1: "training helped",
+        0: "training is not told apart from no effect",
+        -1: "training made it worse",
+        None: "there are too few queries for an interval",
+    }[_sign(gain)]
+    held = {
+        1: "is better than",
+        0: "is not told apart from",
+        -1: "is worse than",
+        None: "cannot be compared with",
+    }[_sign(over)]
+    return (
+        f"On {facts['unseen'][split]['of']:,} queries of split {markdown.code(split)} nDCG@10 went from {before:.4f} "
+        f"to {after:.4f}: {told}. It {held} BM25, which has {other:.4f} there."
+    )
+
+
+def _sign(gain: Mapping[str, Any] | None) -> int | None:
+    """1 or -1 where the interval lies on one side of 0, 0 where it holds 0, None without one."""
+    if not gain:
+        return None
+    return 1 if gain["low"] > 0 else -1 if gain["high"] < 0 else 0
+
+
+def _readings(facts: Mapping[str, Any], split: str) -> list[dict[str, Any]]:
+    """The tables of a split: all its queries, and where they are fewer those whose positives were not trained on."""
+    unseen, bm25 = facts["unseen"][split], facts["baselines"]["bm25"]
+    every = {"before": facts["before"][split], "after": facts["after"][split], "gain": facts["gain"][split]}
+    found = [
+        {
+            "title": f"Split {markdown.code(split)}, all {markdown.count(unseen['of'])} queries",
+            "rows": _rows(every, bm25["metrics"][split], bm25["gain"][split]),
+        }
     ]
+    if 0 < unseen["queries"] < unseen["of"]:
+        n = markdown.count(unseen["queries"])
+        new = bm25["unseen"][split]
+        found.append(
+            {
+                "title": f"Split {markdown.code(split)}, the {n} queries none of whose positives was trained on",
+                "rows": _rows(unseen, new["metrics"], new["gain"]),
+            }
+        )
+    return found
+
+
+def _rows(reading: Mapping[str, Any], bm25: Mapping[str, float], over_bm25: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [
+        {
+            "metric": metric,
+            "bm25": f"{bm25[metric]:.4f}",
+            "before": f"{reading['before'][metric]:.4f}",
+            "after": f"{reading['after'][metric]:.4f}",
+            "gain": _interval(reading["gain"][metric]),
+            "over": _interval(over_bm25[metric]),
+        }
+        for metric in METRICS
+    ]
+
+
+def _interval(gain: Mapping[str, Any] | None) -> str:
+    return f"{gain['mean']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})" if gain else "-"
+
+
+def _unread(facts: Mapping[str, Any], split: str) -> list[str]:
+    """Where the second reading is no table: it would be the first one again, or be empty."""
+    unseen = facts["unseen"][split]
+    if unseen["queries"] == unseen["of"]:
+        return [
+            f"No query of split {markdown.code(split)} has a positive that was trained on, so both readings are one."
+        ]
+    if unseen["queries"] == 0:
+        return [
+            f"Every query of split {markdown.code(split)} has a positive that was trained on, so there is no second "
+            "reading, and the first one flatters."
+        ]
+    return []
+
+
+def _command(facts: Mapping[str, Any]) -> str:
+    """The command that trains it again, on one line."""
+    settings, data = facts["settings"], _label(facts["data"]["repo"])
+    words = ["syneg-data", "train", data or markdown.plain(facts["dataset"]), "--out", "DIR"]
+    if facts["base_model"]:
+        words += ["--base", "{id}@{revision}".format(**facts["base_model"])]
+    for name in ("epochs", "batch_size", "learning_rate"):
+        words += [f"--{name.replace('_', '-')}", str(settings[name])]
+    return shlex.join([*words, "--seed", str(facts["seed"])])

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,15 @@ _BROKEN = (LookupError, TypeError, ValueError, AttributeError, NotImplementedErr
 
 
 @dataclass(frozen=True)
+class OnHub:
+    """Where on the Hub a release came from: the id, the revision as it was named, and the commit that this was."""
+
+    id: str
+    revision: str
+    commit: str
+
+
+@dataclass(frozen=True)
 class Release:
     """A build folder whose files are as its manifest says.
 
@@ -37,6 +46,7 @@ class Release:
         split: the split that is trained on.
         recipe: the recipe as written.
         files: relative paths that the manifest lists; what else lies there is not read.
+        hub: where it came from; None of a folder.
     """
 
     folder: Path
@@ -45,6 +55,7 @@ class Release:
     split: str
     recipe: Mapping[str, Any]
     files: tuple[str, ...]
+    hub: OnHub | None = None
 
     def table(self, config: str, split: str | None = None) -> "pa.Table":
         """The rows of a config, with the columns that it has in every build.
@@ -186,7 +197,8 @@ def open_release(name: str) -> Release:
     if not (at and repository and revision):
         raise InputError(f"{name}: neither a build folder nor ID@REVISION; name one, or run `syneg-data build` first")
     found = fetch(repository, revision, repo_type="dataset")
-    return _checked(found.path, f"{repository}@{found.commit}")
+    release = _checked(found.path, f"{repository}@{found.commit}")
+    return replace(release, hub=OnHub(repository, revision, found.commit))
 
 
 def _checked(folder: Path, label: str) -> Release:

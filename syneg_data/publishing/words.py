@@ -47,3 +47,29 @@ SYNEG = """@misc{li2024syneg,
   archivePrefix = {arXiv},
   primaryClass = {cs.IR}
 }"""
+
+SENTENCE_BERT = """@inproceedings{reimers-2019-sentence-bert,
+  title = {{Sentence-BERT}: Sentence Embeddings using {Siamese} {BERT}-Networks},
+  author = {Reimers, Nils and Gurevych, Iryna},
+  booktitle = {Proceedings of the 2019 Conference on Empirical Methods in Natural Language Processing},
+  year = {2019},
+  publisher = {Association for Computational Linguistics},
+  url = {https://arxiv.org/abs/1908.10084}
+}"""
+
+# Objective -> the library's loss that it is, where it is one of them, and what to cite for it.
+LOSSES = {
+    "ranking": "MultipleNegativesRankingLoss",
+    "cached_ranking": "CachedMultipleNegativesRankingLoss",
+    "guided": "CachedGISTEmbedLoss",
+    "distillation": "DistillKLDivLoss",
+}
+OBJECTIVES = {
+    "ranking": "the positive against its hard negatives and the batch's other documents, softmax over cosines",
+    "cached_ranking": "the positive against its hard negatives and the batch's other documents, with cached gradients "
+    "(Gao et al. 2021, arXiv 2101.06983)",
+    "guided": "the positive against its hard negatives and the batch's other documents, false negatives masked by a "
+    "guide (Solatorio 2024, arXiv 2402.16829)",
+    "distillation": "the relevance that the data set's rerankers gave, KL divergence over each example "
+    "(Lin et al. 2020, arXiv 2010.11386)",
+}

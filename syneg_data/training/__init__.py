@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from syneg_data.licenses import WeightsLicense
 from syneg_data.references import Model
 from syneg_data.spec import RUNTIME, Spec
 from syneg_data.training.objectives import CachedRanking, Distillation, Guided, Ranking
@@ -44,6 +46,35 @@ class Training(Spec):
     encode_batch: Annotated[int, RUNTIME] = Field(
         default=32, ge=1, description="texts encoded at once for an evaluation"
     )
+    # What the card says decides no weight, so it may change without training anew.
+    license: Annotated[WeightsLicense | None, RUNTIME] = Field(
+        default=None,
+        description="licence of the retriever; left out: the base model's, where neither it nor the data set asks for "
+        "more than attribution, else none",
+    )
+    license_name: Annotated[str | None, RUNTIME] = Field(
+        default=None,
+        description="with license: other, its name as the Hub shows it",
+        pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$",
+    )
+    license_link: Annotated[str | None, RUNTIME] = Field(
+        default=None,
+        description="with license: other, where its text can be read",
+        max_length=400,
+        pattern=r"^https://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+$",
+    )
+
+    @model_validator(mode="after")
+    def _named(self) -> "Training":
+        if (self.license == "other") != (None not in (self.license_name, self.license_link)) or (
+            self.license != "other" and (self.license_name or self.license_link)
+        ):
+            raise PydanticCustomError(
+                "license_naming",
+                "license_name and license_link belong to license: other, which needs both; set all "
+                "three, or another license alone",
+            )
+        return self
 
 
 __all__ = ["CachedRanking", "Distillation", "Guided", "Objective", "Ranking", "Training"]

@@ -49,6 +49,11 @@ class Faults:
                     return fault
         return None
 
+    def clear(self) -> None:
+        """All goes well from now on."""
+        with self._lock:
+            self._planted.clear()
+
     def left(self) -> int:
         """How many faults have not been used up: a test that planted one wants 0."""
         with self._lock:

@@ -51,7 +51,7 @@ def test_training_is_measured_before_and_after_on_both_splits(release, tmp_path)
     assert (facts["base"], facts["dataset"], facts["seed"]) == ("tiny", "release", 13)
     assert facts["steps"] == 2 * math.ceil(facts["examples"] / 8)
     assert {path.relative_to(out).as_posix() for path in out.rglob("*.trec")} == {
-        f"runs/{when}.{split}.trec" for when in ("before", "after") for split in ("dev", "test")
+        f"runs/{when}.{split}.trec" for when in ("before", "after", "bm25") for split in ("dev", "test")
     }
     # A random BERT learns the slice's words within these few steps.
     assert facts["after"]["dev"]["nDCG@10"] > facts["before"]["dev"]["nDCG@10"]
@@ -71,7 +71,7 @@ def test_the_figures_are_those_of_ir_measures_and_of_the_saved_model(release, tm
         assert facts["after"]["test"][ours] == pytest.approx(
             ir_measures.calc_aggregate([measure], qrels, docs)[measure], abs=5e-5
         )
-    model = SentenceTransformer(str(out / "model"), device="cpu")
+    model = SentenceTransformer(str(out), device="cpu")
     doc_ids = sorted(test.documents)
     documents = model.encode_document([test.text(d) for d in doc_ids], normalize_embeddings=True)
     for query_id, text in list(test.queries.items())[:5]:
@@ -94,8 +94,8 @@ def test_curves_hold_every_step_and_the_checks_on_dev(release, tmp_path):
 
 def test_the_model_folder_holds_no_training_text_and_no_local_path(release, tmp_path):
     train(release, settings(release, {}), tmp_path / "trained", 13, Silence())
-    card = (tmp_path / "trained" / "model" / "README.md").read_text()
-    assert "| test | nDCG@10 |" in card
+    card = (tmp_path / "trained" / "README.md").read_text()
+    assert "### Split `test`, all" in card
     example = read_examples(release, settings(release, {}))
     for path in (tmp_path / "trained").rglob("*"):
         if path.is_file() and path.suffix in {".md", ".json", ".csv", ".svg"} and path.name != "tokenizer.json":
@@ -200,7 +200,7 @@ def test_prompts_are_used_for_training_and_kept_in_the_model(release, tmp_path):
     plain = train(release, settings(release, {"epochs": 1}), tmp_path / "plain", 13, Silence())
     prompts = {"query_prompt": "query ", "document_prompt": "protein ", "epochs": 1}
     facts = train(release, settings(release, prompts), tmp_path / "out", 13, Silence())
-    saved = json.loads((tmp_path / "out" / "model" / "config_sentence_transformers.json").read_text())
+    saved = json.loads((tmp_path / "out" / "config_sentence_transformers.json").read_text())
     assert saved["prompts"] == {"query": "query ", "document": "protein "}
     assert facts["before"] != plain["before"]
     first = [(tmp_path / name / "curves.csv").read_text().splitlines()[1].split(",")[2] for name in ("plain", "out")]

@@ -152,6 +152,7 @@ PUBLISHING = {
     "pretty_name": "A small set",
     "language": ("en", "de"),
     "source_datasets": ("BeIR/scifact",),
+    "retriever": "someone/small-retriever",
 }
 
 

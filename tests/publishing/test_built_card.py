@@ -172,7 +172,8 @@ def test_every_block_of_python_on_the_card_runs(folder, tmp_path, monkeypatch):
 
 def test_the_recipe_can_be_had_from_the_lock_as_the_card_says(folder, tmp_path):
     block = re.search(
-        r"```sh\npip install .*\n(python .*)\nsyneg-data build (.*)\n```", (folder / "README.md").read_text()
+        r"```sh\npip install .*\ncp FOLDER/recipe.lock.yaml .\n(python .*)\nsyneg-data build (.*)\n```",
+        (folder / "README.md").read_text(),
     )
     (tmp_path / "recipe.lock.yaml").write_text((folder / "recipe.lock.yaml").read_text())
     command = block[1].replace("python", sys.executable, 1)

@@ -20,7 +20,14 @@ from syneg_data.publishing.markdown import code, fenced, number
 from syneg_data.publishing.models import Credit
 from tests.publishing.golden import GOLDEN, PROSE, PUBLISHING, REPORT, ROWS, card
 
-PLAIN = {**PUBLISHING, "license": "cc-by-4.0", "license_name": None, "license_link": None, "source_datasets": ()}
+PLAIN = {
+    **PUBLISHING,
+    "license": "cc-by-4.0",
+    "license_name": None,
+    "license_link": None,
+    "source_datasets": (),
+    "retriever": None,
+}
 OPEN = {"publishing": PLAIN, "terms": "apache-2.0"}
 
 
@@ -202,8 +209,8 @@ def test_a_title_is_the_recipes_name_by_default():
 def test_the_command_to_reproduce_is_one_word_whatever_the_recipe_is_called():
     text = card(recipe_name="my $(rm -rf) `x`\n```\n# y.yaml")
     lines = section(text, "Reproduce it").splitlines()
-    assert lines[4] == "syneg-data build 'my $(rm -rf) `x` ``` # y.yaml'"
-    assert lines[5] == "```"
+    assert lines[6] == "syneg-data build 'my $(rm -rf) `x` ``` # y.yaml'"
+    assert lines[7] == "```"
 
 
 DIRECTIONS = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -288,13 +295,18 @@ def test_no_name_or_sentence_in_a_report_breaks_the_page():
     plain, _ = page(card())
     kinds = [(token.type, token.tag) for token in tokens]
     assert {kind for kind, _ in kinds} <= {token.type for token in plain}, "no block that a plain card has not"
-    assert "html_block" not in dict(kinds)
+    comments = {token.content.strip() for token in tokens if token.type == "html_block"}
+    assert comments == {
+        "<!-- syneg-data: what FOLDER is -->",
+        "<!-- syneg-data: what FOLDER is among exports -->",
+        "<!-- syneg-data: loading lines -->",
+    }
     headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
     wanted = [plain[at + 1].content for at, token in enumerate(plain) if token.type == "heading_open"]
     assert headings == [title for title in wanted if title not in ("Query-blind shortcut", "Texts", "Contamination")]
     assert not [part for part in inner if part.type in ("html_inline", "image")]
     assert {part.attrs["href"] for part in inner if part.type == "link_open"} == {
-        "report.html", "https://example.org/LICENSE.txt",
+        "report.html", "https://example.org/LICENSE.txt", "https://huggingface.co/someone/small-retriever",
     }  # fmt: skip
     rows = [tokens[at : at + 40] for at, token in enumerate(tokens) if token.type == "tr_open"]
     assert len(rows) > 5 * len(HOSTILE)

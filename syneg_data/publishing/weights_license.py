@@ -1,0 +1,149 @@
+"""Which licence a trained retriever may carry, given its base, its data set and who wrote for it (not legal advice)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from syneg_data.licenses import LICENSES, LLAMA, WEIGHTS, asks, duties, terms_ask
+
+# As packages and cards write what the Hub spells otherwise; a name that could mean several licences is none.
+_SPELLED = {
+    "apache 2.0": "apache-2.0",
+    "apache license 2.0": "apache-2.0",
+    "apache license, version 2.0": "apache-2.0",
+    "mit license": "mit",
+    "the mit license": "mit",
+    "the mit license (mit)": "mit",
+}
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Whose work is in the weights of a retriever.
+
+    Attributes:
+        base: licence of the base model as it was stated; None where nobody does.
+        data: licence of the data set.
+        source: licence of the texts that the data set was made from.
+        terms: terms of the generator's output; None where no language model wrote for the set.
+    """
+
+    base: str | None
+    data: str
+    source: str
+    terms: str | None
+
+    def base_id(self) -> str | None:
+        """The base's licence as the Hub spells it; None of one that has no such name."""
+        if self.base is None:
+            return None
+        name = _SPELLED.get(self.base.lower(), self.base.lower())
+        return name if name in WEIGHTS else None
+
+    def follows(self) -> str | None:
+        """The base's licence, where neither it nor data nor terms ask for more than attribution; else none follows."""
+        base = self.base_id()
+        return base if base is not None and not list(self.doubts()) else None
+
+    def doubts(self) -> Iterator[str]:
+        """Why no licence follows by itself, each the end of a sentence that begins with because."""
+        if self.base is None:
+            yield "nobody states a licence of the base model"
+        elif (base := self.base_id()) is None:
+            yield f"the base model's licence, {self.base}, is none that the Hub lists"
+        elif duties(base) - {"attribution"}:
+            yield f"the base model's licence, {base}, {asks(base)}"
+        yield from self.asked_by_texts()
+        if self.terms is not None and duties(self.terms) - {"attribution"}:
+            yield f"of the generator's terms, {self.terms}: {terms_ask(self.terms)}"
+
+    def asked_by_texts(self) -> Iterator[str]:
+        """What data set and source ask for beyond attribution, each the end of a sentence that begins with because."""
+        for license, what in {self.source: "its source's", self.data: "the data set's"}.items():
+            if duties(license) - {"attribution"}:
+                yield f"{what} licence, {license}, {asks(license)}"
+
+    def against(self, chosen: str) -> str | None:
+        """Why `chosen` cannot be the licence of the weights, and what to choose; None if nothing is known."""
+        base = self.base_id()
+        asked = duties(base) if base is not None else frozenset()
+        if "no derivatives" in asked:
+            return f"the base model's licence {base} forbids publishing what is made from it; train another base"
+        if base is not None and base not in (chosen, "other") and any(x.startswith("share-alike") for x in asked):
+            return f"the base model's licence {base} is share-alike; choose {base}"
+        if "non-commercial use" in asked and not duties(chosen) & {"non-commercial use", "terms of its own"}:
+            return f"the base model's licence {base} is non-commercial; choose {base}"
+        if base is not None and base not in LICENSES and chosen not in (base, "other"):
+            return f"the base model's licence {base} goes along with what is made from it; choose {base}"
+        if base == "other" and chosen != "other":
+            return "the base model has terms of its own; choose other, with a name and a link"
+        if "attribution" in asked and not duties(chosen):
+            return f"the base model's licence {base} asks for attribution, which {chosen} waives; choose {base}"
+        if self.terms in LLAMA | {"gemma"} and chosen not in (self.terms, "other"):
+            return f"the generator's terms {self.terms} go along with models trained on its output; choose {self.terms}"
+        if self.terms == "qwen-research" and not duties(chosen) & {"non-commercial use", "terms of its own"}:
+            return "the generator's terms qwen-research are for research; choose a non-commercial licence, or other"
+        return None
+
+    def prefix(self) -> str:
+        """What the name of a published model must begin with; empty where nobody asks for anything."""
+        return "Llama" if {self.base_id(), self.terms} & LLAMA else ""
+
+
+def because(origins: Origins, base: str, license: str | None, *, chosen: bool) -> list[str]:
+    """The way to the licence of the weights, in sentences without markup.
+
+    Args:
+        origins: whose work is in them.
+        base: name of the base model.
+        license: of the weights; None where there is none.
+        chosen: whether a person named it; else it follows.
+    """
+    known, base_id = origins.base, origins.base_id()
+    said = [
+        f"No licence is stated for {base}, from which training started."
+        if known is None
+        else f"Training started from {base}, which is under {known}"
+        + (f" and {asks(base_id)}." if base_id is not None else ".")
+    ]
+    said.append(f"The data set is under {origins.data}, which {asks(origins.data)}.")
+    if origins.source != origins.data:
+        said.append(f"Its source is under {origins.source}, which {asks(origins.source)}.")
+    if origins.terms is not None:
+        said.append(
+            f"Its recipe names {origins.terms} as the terms of what the generator wrote: {terms_ask(origins.terms)}."
+        )
+    if license is None:
+        why = "; because ".join(origins.doubts())
+        said.append(f"So no licence follows by itself, because {why}. None is granted yet.")
+    elif not chosen:
+        said.append(
+            f"Nothing in this asks for another licence than that of the base, so the weights are under {license}."
+        )
+    else:
+        said.append(f"Whoever trained it chose {license if license != 'other' else 'terms of its own'}.")
+        if list(origins.asked_by_texts()):
+            said.append(
+                "Whether weights are derived from the texts that they were trained on is not settled; where they are, "
+                "what the licences of those texts ask for holds for them too."
+            )
+    return said
+
+
+def owed(origins: Origins, license: str) -> list[str]:
+    """What users of the weights have to do or to leave, in sentences without markup."""
+    found = []
+    asked = duties(license) | (duties(base) if (base := origins.base_id()) is not None else frozenset())
+    if "attribution" in asked:
+        found.append("Keep copyright and licence notices, those of the base model too, and say what you changed.")
+    found += [
+        f"Publish what you make from it under {x.rpartition(' ')[2]}." for x in sorted(asked) if x.startswith("share")
+    ]
+    if "non-commercial use" in asked or origins.terms == "qwen-research":
+        found.append("Do not use it commercially.")
+    if origins.prefix():
+        found.append('Pass on the agreement and "Built with Llama"; names of models made from it begin with "Llama".')
+    if "gemma" in (license, origins.terms, origins.base_id()):
+        found.append("Pass on the Gemma terms, and keep to Gemma's use policy.")
+    if license == "other":
+        found.append("Read the terms that are linked above, and keep to them.")
+    return found

@@ -1,0 +1,35 @@
+"""Family 13: every fault of the Hub ends in one complete release or none, and the same command goes on from there."""
+
+import pytest
+
+from tests.faults.family13 import CASES, run
+from tests.hub.folders import write_build
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_build(tmp_path_factory.mktemp("stones") / "stones")
+
+
+def marked(case):
+    """What goes on for good takes all tries, so it takes its time."""
+    return pytest.param(case, id=f"{case.name}, {case.mode}", marks=[pytest.mark.slow] * (case.mode == "permanent"))
+
+
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
+def test_one_release_or_none(case, folder):
+    found = run(case, folder, again=case.mode == "permanent")
+    assert (found.code, found.complete) == (case.code, True), found.message
+    assert case.says in found.message
+    assert found.commits == (case.commits if case.commits is not None else int(case.code == 0))
+    if case.waits is not None:
+        assert found.waits == case.waits
+    if case.mend is None:
+        assert found.final == (0, 0)
+    else:
+        assert found.again in (0, None) and found.final == (1, 1)
+
+
+def test_all_25_entries_of_the_family_are_here():
+    """22, a push that is killed, has tests of its own."""
+    assert {int(case.name.split()[0]) for case in CASES} == set(range(1, 26)) - {22}
