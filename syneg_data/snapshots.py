@@ -114,11 +114,17 @@ def endpoint() -> str:
     """Where the Hub is: `HF_ENDPOINT`, else the public one.
 
     Raises:
-        InputError: with `SYNEG_TEST=1` it is not on this machine.
+        InputError: a token must not be sent there; or, with `SYNEG_TEST=1`, it is not on this machine.
     """
-    url = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _PUBLIC
-    if os.environ.get("SYNEG_TEST") == "1" and not _is_local(urlsplit(url).hostname or ""):
-        raise InputError(f"{redact(url)}: SYNEG_TEST=1 allows only a Hub on this machine; set HF_ENDPOINT to one")
+    url = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or _PUBLIC
+    parts = urlsplit(url)
+    local = _is_local(parts.hostname or "")
+    if "@" in parts.netloc:
+        raise InputError("HF_ENDPOINT: credentials stand in the URL; remove them, the token comes from HF_TOKEN")
+    if token() is not None and parts.scheme != "https" and not local:
+        raise InputError("HF_ENDPOINT: a token is sent only over https, or to this machine; set it to an https URL")
+    if os.environ.get("SYNEG_TEST") == "1" and not local:
+        raise InputError("HF_ENDPOINT: SYNEG_TEST=1 allows only a Hub on this machine; set it to one")
     return url
 
 

@@ -223,6 +223,20 @@ def test_what_a_commit_says_of_itself(here):
         message_of("alice/ds", "e" * 40, repo_type="dataset")
 
 
+def test_a_token_goes_nowhere_in_the_clear(monkeypatch):
+    monkeypatch.delenv("SYNEG_TEST", raising=False)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_mine")
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.example.org")
+    with pytest.raises(InputError, match="a token is sent only over https"):
+        endpoint()
+    monkeypatch.delenv("HF_TOKEN")
+    assert endpoint() == "http://hub.example.org"
+    monkeypatch.setenv("HF_ENDPOINT", "https://me:secret@hub.example.org")
+    with pytest.raises(InputError, match="credentials stand in the URL") as caught:
+        endpoint()
+    assert "secret" not in str(caught.value)
+
+
 def test_a_test_cannot_reach_the_public_hub(monkeypatch):
     monkeypatch.setenv("SYNEG_TEST", "1")
     for url in ("https://hub.example.org", "http://10.0.0.1:80"):

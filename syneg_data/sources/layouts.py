@@ -124,12 +124,10 @@ def _whole(folder: Path, names: Sequence[str]) -> list[Path]:
     Raises:
         InputError: some are missing, at the Hub or in a cache that was not filled.
     """
-    shards = Counter((shard := _SHARD.search(Path(name.removesuffix(".gz")).stem)) and shard[1] for name in names)
-    for count, there in shards.items():
-        if count is not None and there % int(count):
-            raise InputError(
-                f"{shown(folder)}: {there} of {int(count)} files are there ({names[0]} ...); look for the rest"
-            )
+    shards = (_SHARD.search(Path(name.removesuffix(".gz")).stem) for name in names)
+    for count, there in Counter(int(shard[1]) for shard in shards if shard).items():
+        if count and there % count:
+            raise InputError(f"{shown(folder)}: {there} of {count} files are there ({names[0]} ...); look for the rest")
     return [folder / name for name in names]
 
 

@@ -36,9 +36,17 @@ def build(tmp_path_factory):
     folder = write_release(tmp_path_factory.mktemp("build") / "small")
     found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     found.pop("manifest.json")
-    return found | {"README.md": b"# small\n", "triplet/train-00000-of-00001.parquet": found[FIRST]}
+    return found | {"README.md": CARD, "triplet/train-00000-of-00001.parquet": found[FIRST]}
 
 
+CARD = b"""---
+license: mit
+configs:
+- config_name: n-tuple
+  data_files: [{split: train, path: n-tuple/train-*}]
+---
+# small
+"""
 FIRST = "n-tuple/train-00000-of-00001.parquet"
 MODEL = {
     "training.json": b"{}",
