@@ -28,10 +28,6 @@ AFTER = {
     "after the tag": ("POST", TAG),
     "after it is public": ("PUT", "/settings"),
 }
-    "after the commit": ("POST", COMMIT),
-    "after the tag": ("POST", TAG),
-    "after it is public": ("PUT", "/settings"),
-}
 
 
 def start(world, environment):
