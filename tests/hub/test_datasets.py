@@ -14,6 +14,7 @@ def test_datasets_are_released_loaded_streamed_and_pushed(hub, tmp_path):
     seen = run_script(Path(__file__).parent / "proof_datasets.py", hub, tmp_path, token, tmp_path)
     columns = "['query', 'positive', 'negative']"
     assert seen == [
+        "missing DatasetNotFoundError",
         "configs triplet queries",
         f"loaded v1.0.0 {columns} ['a', 'b']",
         f"loaded v2.0.0 {columns} ['a', 'b', 'c']",
@@ -21,7 +22,6 @@ def test_datasets_are_released_loaded_streamed_and_pushed(hub, tmp_path):
         f"loaded commit {columns} ['a', 'b']",
         "streamed v1.0.0 ['a', 'b']",
         "streamed None ['a', 'b', 'c']",
-        "missing DatasetNotFoundError",
         "pushed {'test': ['x', 'y'], 'train': ['x', 'y']}",
     ]
     assert hub.private("datasets/alice/pushed")
