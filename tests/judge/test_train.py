@@ -357,6 +357,8 @@ def test_the_command_line_trains_and_shows_the_gain(release, fresh_cache, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "nDCG@10" in done.stdout and "95 % interval" in done.stdout
     assert "no effect was found" in done.stdout or "training helped" in done.stdout or "HURT" in done.stdout
+    assert "BM25, which has 0." in done.stdout
+    assert "no licence follows for the model" in done.stdout  # the base states none
     facts = json.loads((tmp_path / "out" / "training.json").read_text())
     assert facts["settings"]["epochs"] == 1
 
