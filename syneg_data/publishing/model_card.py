@@ -44,10 +44,10 @@ def render_model_card(facts: Mapping[str, Any]) -> str:
         ),
         owed=owed(origins, license["id"]) if license else [],
         prefix=origins.prefix(),
-        written=origins.terms is not None,
+        written=facts["synthetic"]["negatives"] > 0,
         command=_command(facts),
         version=facts["tool"].rpartition(" ")[2],
-        citations=[*([SYNEG] if origins.terms is not None else []), SENTENCE_BERT],
+        citations=[*([SYNEG] if facts["synthetic"]["negatives"] else []), SENTENCE_BERT],
         mark=marks(),
     )
 

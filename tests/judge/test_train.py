@@ -50,6 +50,7 @@ def test_training_is_measured_before_and_after_on_both_splits(release, tmp_path)
     assert set(facts["before"]["test"]) == set(METRICS)
     assert (facts["base"], facts["dataset"], facts["seed"]) == ("tiny", "release", 13)
     assert facts["steps"] == 2 * math.ceil(facts["examples"] / 8)
+    assert facts["synthetic"] == {"negatives": 0, "of": 2 * facts["examples"]}
     assert {path.relative_to(out).as_posix() for path in out.rglob("*.trec")} == {
         f"runs/{when}.{split}.trec" for when in ("before", "after", "bm25") for split in ("dev", "test")
     }

@@ -163,6 +163,12 @@ def test_without_a_split_to_measure_on_the_card_says_so():
     assert "## Before and after" not in text and "model-index" not in text and "\n- Nothing was measured.\n" in text
 
 
+def test_written_negatives_are_counted_and_their_method_cited():
+    text = model_card(synthetic={"negatives": 1, "of": 3123})
+    assert "- 1 of the 3,123 hard negatives were written by a language model." in text and "li2024syneg" in text
+    assert "written by" not in model_card(**PLAIN) and "li2024syneg" not in model_card(**PLAIN)
+
+
 def test_an_objective_of_our_own_has_no_losss_name():
     settings = {**FACTS["settings"], "objective": {"kind": "ranking", "temperature": 0.05, "in_batch": False}}
     text = model_card(settings=settings)
