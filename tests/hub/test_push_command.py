@@ -29,6 +29,7 @@ def push(folder, environment, *options, check=0, **more):
     return done
 
 
+@pytest.mark.slow
 def test_the_token_is_nowhere_but_in_its_header(hub, folder, tmp_path):
     """Everything that is written, printed and sent is searched for it: two releases, a fault and a refusal."""
     token = hub.token()
@@ -72,6 +73,7 @@ def test_a_dry_run_needs_no_network_and_writes_nothing(folder, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_dry_run_compares_where_it_can(hub, folder, tmp_path):
     environment = hub.environment(tmp_path / "home", hub.token())
     before = sorted((tmp_path / "home").rglob("*"))
