@@ -21,7 +21,9 @@ _MAIN = "main"
 Say = Callable[[str], None]
 
 
-def prepare(path: Path, repo: str, version: str, *, public: bool = False, dry_run: bool = False) -> tuple[Plan, Any]:
+def prepare(
+    path: Path, repo: str, version: str, *, public: bool = False, dry_run: bool = False
+) -> tuple[Plan, Remote | None, str]:
     """What a push of a folder would do, and the Hub to do it at.
 
     Args:
@@ -32,7 +34,7 @@ def prepare(path: Path, repo: str, version: str, *, public: bool = False, dry_ru
         dry_run: nothing is going to be pushed, so a Hub that cannot be asked is no problem.
 
     Returns:
-        The plan; and the remote, or why it was not asked.
+        The plan; and the remote, or None and why it was not asked.
 
     Raises:
         InputError: something stands against it; everything that was found at once.
@@ -46,16 +48,16 @@ def prepare(path: Path, repo: str, version: str, *, public: bool = False, dry_ru
         make_plan(folder, repo, version, None)  # which says so, and what else there is
     remote = Remote(preflight.endpoint(), token, repo, folder.type)
     try:
-        return make_plan(folder, repo, version, remote, public=public, kept=not dry_run), remote
+        return make_plan(folder, repo, version, remote, public=public, kept=not dry_run), remote, ""
     except UnavailableError as error:
         if not dry_run:
             raise
-        return make_plan(folder, repo, version, None, public=public), str(error)
+        return make_plan(folder, repo, version, None, public=public), None, str(error)
 
 
-def _without_a_token(folder: Folder, repo: str, version: str, public: bool, *, dry_run: bool) -> tuple[Plan, str]:
+def _without_a_token(folder: Folder, repo: str, version: str, public: bool, *, dry_run: bool) -> tuple[Plan, None, str]:
     if dry_run:
-        return make_plan(folder, repo, version, None, public=public), "HF_TOKEN is not set"
+        return make_plan(folder, repo, version, None, public=public), None, "HF_TOKEN is not set"
     problems = ["HF_TOKEN is not set; put a token with write access into that variable of the environment"]
     try:
         make_plan(folder, repo, version, None, public=public)

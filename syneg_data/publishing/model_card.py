@@ -1,9 +1,10 @@
 """The card of a trained retriever: every number from training.json, and none of the texts it was trained on."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from syneg_data.errors import InputError
 from syneg_data.publishing import markdown
 from syneg_data.publishing.card import template
 from syneg_data.publishing.model_front_matter import base_name, model_front_matter, order_of
@@ -44,10 +45,10 @@ def render_model_card(facts: Mapping[str, Any]) -> str:
         ),
         owed=owed(origins, license["id"]) if license else [],
         prefix=origins.prefix(),
-        written=origins.terms is not None,
+        written=facts["synthetic"]["negatives"] > 0,
         command=_command(facts),
         version=facts["tool"].rpartition(" ")[2],
-        citations=[*([SYNEG] if origins.terms is not None else []), SENTENCE_BERT],
+        citations=[*([SYNEG] if facts["synthetic"]["negatives"] else []), SENTENCE_BERT],
         mark=marks(),
     )
 
@@ -66,21 +67,33 @@ def refusals(facts: Mapping[str, Any], repo: str) -> list[str]:
     Args:
         facts: what training.json holds.
         repo: `owner/name` of the repository.
+
+    Raises:
+        InputError: training.json is none that this version wrote.
     """
-    origins, found = origins_of(facts), []
+    try:
+        return list(_refusals(facts, repo))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"training.json: is not as this version of `train` writes it ({type(error).__name__}: {error}); run the "
+            "same `syneg-data train` again"
+        ) from error
+
+
+def _refusals(facts: Mapping[str, Any], repo: str) -> Iterator[str]:
+    origins = origins_of(facts)
     say = "name one with `syneg-data train ... --license ID`, which trains nothing anew"
     if facts["license"] is None:
         why = "; because ".join(origins.doubts())
-        found.append(f"the retriever has no licence, because {why}; {say}")
+        yield f"the retriever has no licence, because {why}; {say}"
     elif why_not := origins.against(facts["license"]["id"]):
-        found.append(f"the retriever's licence {facts['license']['id']}: {why_not}: {say}")
+        yield f"the retriever's licence {facts['license']['id']}: {why_not}: {say}"
     prefix = origins.prefix()
     if prefix and not repo.partition("/")[2].startswith(prefix):
-        found.append(
+        yield (
             f"{repo}: the terms of the base model or of the generator want the name of a model to begin with {prefix}; "
             f"push to {repo.partition('/')[0]}/{prefix}-{repo.partition('/')[2]}"
         )
-    return found
 
 
 def _label(repo: Mapping[str, Any] | None) -> str | None:

@@ -9,6 +9,7 @@ import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from syneg_data.errors import InputError
 from syneg_data.publishing.model_card import refusals, render_model_card
 from syneg_data.publishing.released import release_card
 from tests.publishing.model_golden import FACTS, GOLDEN, PLAIN, data, metrics, model_card
@@ -163,6 +164,12 @@ def test_without_a_split_to_measure_on_the_card_says_so():
     assert "## Before and after" not in text and "model-index" not in text and "\n- Nothing was measured.\n" in text
 
 
+def test_written_negatives_are_counted_and_their_method_cited():
+    text = model_card(synthetic={"negatives": 1, "of": 3123})
+    assert "- 1 of the 3,123 hard negatives were written by a language model." in text and "li2024syneg" in text
+    assert "written by" not in model_card(**PLAIN) and "li2024syneg" not in model_card(**PLAIN)
+
+
 def test_an_objective_of_our_own_has_no_losss_name():
     settings = {**FACTS["settings"], "objective": {"kind": "ranking", "temperature": 0.05, "in_batch": False}}
     text = model_card(settings=settings)
@@ -233,6 +240,12 @@ def test_a_licence_that_cannot_be_is_refused():
         "the retriever's licence apache-2.0: the base model's licence cc-by-nc-4.0 is non-commercial; choose "
         "cc-by-nc-4.0: name one with `syneg-data train ... --license ID`, which trains nothing anew"
     ]
+
+
+@pytest.mark.parametrize("facts", [{}, {"data": None}, {**FACTS, "license": "mit"}, {**FACTS, "base_license": 7}])
+def test_facts_of_another_version_are_refused(facts):
+    with pytest.raises(InputError, match=r"training\.json: is not as this version of `train` writes it"):
+        refusals(facts, "alice/m")
 
 
 def test_no_section_is_empty_and_no_line_is_left_blank_twice():
