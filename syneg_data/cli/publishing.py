@@ -30,11 +30,11 @@ def push(
     from syneg_data.hub.push import carry_out, prepare, receipt_path
     from syneg_data.report.publication import print_plan, print_release
 
-    plan, remote = prepare(folder, repo, version, public=public, dry_run=dry_run)
-    facts = plan.facts() | ({} if plan.compared else {"not_compared": remote})
+    plan, remote, why_not = prepare(folder, repo, version, public=public, dry_run=dry_run)
+    facts = plan.facts() | ({} if plan.compared else {"not_compared": why_not})
     if not as_json or not (dry_run or yes or plan.done):
         print_plan(facts, stderr=as_json)
-    if dry_run:
+    if dry_run or remote is None:
         if as_json:
             print_json({"outcome": "dry run", "plan": facts, "release": None})
         else:

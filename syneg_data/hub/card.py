@@ -32,7 +32,7 @@ def card_problems(folder: Folder, repo: str) -> list[str]:
         problems += _dataset_info(front, folder)
         problems += _words(front)
     else:
-        problems += _retriever(folder, repo)
+        problems += _retriever(front, folder, repo)
     return [f"README.md: {what}" for what in problems]
 
 
@@ -51,12 +51,17 @@ def facts_of(folder: Folder) -> dict[str, Any]:
     raise InputError(f"{folder.path.name}/{RETRIEVER}: not as this version writes it; run `syneg-data train` again")
 
 
-def _retriever(folder: Folder, repo: str) -> list[str]:
+def _retriever(front: Mapping[str, Any], folder: Folder, repo: str) -> list[str]:
     """What licences and terms of its origins have against a retriever, and how it must be called."""
     try:
-        return refusals(facts_of(folder), repo)
+        facts = facts_of(folder)
+        found = refusals(facts, repo)
     except InputError as error:
         return [str(error)]
+    said = (facts["license"] or {}).get("id")
+    if front.get("license") != said:
+        found.append(f"names the licence {front.get('license')}, {RETRIEVER} {said}; run `syneg-data train` again")
+    return found
 
 
 def front_matter(text: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ WORDS: Mapping[Kind, str] = {"dataset": "data set", "model": "model"}
 _PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".h5", ".keras"}
 _TABLES = {".parquet", ".arrow"}
 _TEXT = {".md", ".json", ".jsonl", ".yaml", ".html", ".svg", ".csv", ".tsv", ".trec", ".txt"}
-_STATE = re.compile(r"(?:optimizer|scheduler|rng_state|trainer_state|training_args)\b.*|checkpoint-\d+")
+_STATE = re.compile(r"(?:optimizer|scheduler|training_args)(?:\..*)?|(?:rng_state|trainer_state).*|checkpoint-\d+")
 # Protocol 2 and later say so; of the older ones, how a list, a dict or a call of a module's function begins.
 _PICKLE = re.compile(rb"\x80[\x00-\x05]|\([dl]p?\d*\n|c[\w.]+\n[\w.]+\n|[\]}]q.")
 

@@ -14,8 +14,8 @@ from syneg_data.hub.remote import Remote
 PUBLIC = "https://huggingface.co"
 _REPO = re.compile(r"[A-Za-z0-9](?:[\w.-]*\w)?/[A-Za-z0-9](?:[\w.-]*\w)?", re.ASCII)
 _LONGEST = 96  # characters of an id
-_VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
-_TAG = re.compile(rf"v({_VERSION.pattern})")
+_VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
+_TAG = re.compile(rf"v({_VERSION.pattern})", re.ASCII)
 _READERS = frozenset({"read"})
 
 

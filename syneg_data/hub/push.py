@@ -21,7 +21,9 @@ _MAIN = "main"
 Say = Callable[[str], None]
 
 
-def prepare(path: Path, repo: str, version: str, *, public: bool = False, dry_run: bool = False) -> tuple[Plan, Any]:
+def prepare(
+    path: Path, repo: str, version: str, *, public: bool = False, dry_run: bool = False
+) -> tuple[Plan, Remote | None, str]:
     """What a push of a folder would do, and the Hub to do it at.
 
     Args:
@@ -32,7 +34,7 @@ def prepare(path: Path, repo: str, version: str, *, public: bool = False, dry_ru
         dry_run: nothing is going to be pushed, so a Hub that cannot be asked is no problem.
 
     Returns:
-        The plan; and the remote, or why it was not asked.
+        The plan; and the remote, or None and why it was not asked.
 
     Raises:
         InputError: something stands against it; everything that was found at once.
@@ -46,16 +48,16 @@ def prepare(path: Path, repo: str, version: str, *, public: bool = False, dry_ru
         make_plan(folder, repo, version, None)  # which says so, and what else there is
     remote = Remote(preflight.endpoint(), token, repo, folder.type)
     try:
-        return make_plan(folder, repo, version, remote, public=public, kept=not dry_run), remote
+        return make_plan(folder, repo, version, remote, public=public, kept=not dry_run), remote, ""
     except UnavailableError as error:
         if not dry_run:
             raise
-        return make_plan(folder, repo, version, None, public=public), str(error)
+        return make_plan(folder, repo, version, None, public=public), None, str(error)
 
 
-def _without_a_token(folder: Folder, repo: str, version: str, public: bool, *, dry_run: bool) -> tuple[Plan, str]:
+def _without_a_token(folder: Folder, repo: str, version: str, public: bool, *, dry_run: bool) -> tuple[Plan, None, str]:
     if dry_run:
-        return make_plan(folder, repo, version, None, public=public), "HF_TOKEN is not set"
+        return make_plan(folder, repo, version, None, public=public), None, "HF_TOKEN is not set"
     problems = ["HF_TOKEN is not set; put a token with write access into that variable of the environment"]
     try:
         make_plan(folder, repo, version, None, public=public)
@@ -131,9 +133,7 @@ def _released(plan: Plan, remote: Remote, most: int, say: Say) -> str:
     commit = _bring(plan, remote, most, say)
     say("verifying what is there")
     if not is_release(contents, remote.tree(commit)):
-        raise UnavailableError(
-            f"{remote.repo}: commit {commit} does not hold what was sent; nothing was tagged, run this again"
-        )
+        raise _not_as_sent(remote, commit)
     say(f"tagging {contents.tag}")
     tagged = remote.tag(contents.tag, commit)
     if tagged != commit and not is_release(contents, remote.tree(tagged)):
@@ -174,7 +174,10 @@ def _bring(plan: Plan, remote: Remote, most: int, say: Say) -> str:
         try:
             title = _title(contents, plan.branch, parts)
             head = remote.commit(plan.branch, head, add, gone, title, _description(contents))
-            tree = remote.tree(head)
+            now = remote.tree(head)
+            if _left(contents, now) >= _left(contents, tree):
+                raise _not_as_sent(remote, head)
+            tree = now
         except Overtaken as moved:
             overtaken += 1
             if overtaken > _ROUNDS:
@@ -182,6 +185,17 @@ def _bring(plan: Plan, remote: Remote, most: int, say: Say) -> str:
             now = remote.tree(moved.head)
             _refuse_to_lose(contents, remote, tree, now)
             head, tree = moved.head, now
+
+
+def _left(contents: Contents, tree: Mapping[str, Entry]) -> int:
+    """How many files are still to be added or deleted."""
+    return len(missing(contents, tree)) + len(stale(contents, tree))
+
+
+def _not_as_sent(remote: Remote, commit: str) -> UnavailableError:
+    return UnavailableError(
+        f"{remote.repo}: commit {commit} does not hold what was sent; nothing was tagged, run the same command again"
+    )
 
 
 def _part(contents: Contents, tree: Mapping[str, Entry], branch: str, most: int) -> tuple[list[Item], list[str]]:

@@ -77,9 +77,9 @@ def pieces(item: Item) -> Iterator[Piece]:
         elif suffix == ".html":
             yield from _page(_whole(item))
         else:
+            yield from _lines(item, own, figures=suffix in _FIGURES)
             if suffix in (".json", ".yaml") and item.size <= _WHOLE:
                 yield from _values(_parsed(_whole(item), suffix), own)
-            yield from _lines(item, own, figures=suffix in _FIGURES)
             if suffix == ".jsonl":
                 yield from _rows(item, own)
             if suffix == ".svg":

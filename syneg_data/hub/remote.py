@@ -1,20 +1,13 @@
-"""One repository at the Hub, through its own client: every request bounded, every doubt settled by looking again."""
+"""One repository at the Hub: what there is to read and to write; every doubt is settled by looking again."""
 
-import logging
-import random
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from syneg_data.errors import InputError, SynegError, UnavailableError
+from syneg_data.hub.asking import Asking
 from syneg_data.hub.contents import Item, Kind
-from syneg_data.hub.faults import LONGEST, Fault, fault_of
 
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-TRIES = 5
 _LARGEST = 64 << 20  # bytes of a file that is read into memory
 
 
@@ -50,29 +43,8 @@ class State:
     tags: Mapping[str, str]
 
 
-class Remote:
-    """A repository of the Hub, seen with one token.
-
-    Args:
-        endpoint: where the Hub is.
-        token: of the environment; it is in no message.
-        repo: `owner/name`.
-        type: of the repository.
-        wait: what sleeps so many seconds.
-    """
-
-    def __init__(
-        self, endpoint: str, token: str, repo: str, type: Kind, wait: Callable[[float], None] = time.sleep
-    ) -> None:
-        import huggingface_hub
-
-        self.repo, self.type = repo, type
-        self._token, self._wait, self._endpoint = token, wait, endpoint
-        # Its warnings repeat addresses that are signed for one upload, and what there is to say we say.
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-        self._api = huggingface_hub.HfApi(endpoint=endpoint, token=token, library_name="syneg-data")
-        self._http: Any = huggingface_hub.utils
-        self._chance = random.Random()
+class Remote(Asking):
+    """A repository of the Hub, seen with one token."""
 
     def beside(self, repo: str, type: Kind) -> "Remote":
         """Another repository of the same Hub, seen with the same token."""
@@ -82,7 +54,7 @@ class Remote:
 
     def whoami(self) -> dict[str, Any]:
         """Who the token belongs to, and what it may do as far as it tells."""
-        found = self._ask("who the token belongs to", self._api.whoami)
+        found = self.ask("who the token belongs to", self._api.whoami)
         return dict(found)
 
     def state(self) -> State | None:
@@ -92,7 +64,7 @@ class Remote:
             return None
         if info.disabled:
             raise InputError(f"{self.repo}: the Hub has disabled this repository; settle that there first")
-        refs = self._ask(
+        refs = self.ask(
             "its branches and tags", lambda: self._api.list_repo_refs(self.repo, repo_type=self.type), missing=True
         )
         branches = {ref.name: ref.target_commit for ref in refs.branches} if refs else {}
@@ -104,7 +76,7 @@ class Remote:
         return self._info(other) is not None
 
     def _info(self, type: Kind) -> Any:  # noqa: ANN401
-        return self._ask("what is there", lambda: self._api.repo_info(self.repo, repo_type=type), missing=True)
+        return self.ask("what is there", lambda: self._api.repo_info(self.repo, repo_type=type), missing=True)
 
     def tree(self, commit: str) -> dict[str, Entry]:
         """All files at a commit."""
@@ -118,7 +90,7 @@ class Remote:
                 if not isinstance(file, RepoFolder)
             }
 
-        return self._ask("its files", listed)
+        return self.ask("its files", listed)
 
     def text(self, commit: str, path: str) -> str:
         """A small file at a commit; empty where there is none, or none that is text."""
@@ -131,7 +103,7 @@ class Remote:
             self._http.hf_raise_for_status(response)
             return bytes(response.content)
 
-        data = self._ask(path, got, missing=True)
+        data = self.ask(path, got, missing=True)
         if data is None or len(data) > _LARGEST:
             return ""
         try:
@@ -146,7 +118,7 @@ class Remote:
             commit: of 40 hex digits.
             folder: where to keep it; None: the Hub's own cache.
         """
-        return self._ask(
+        return self.ask(
             "an earlier release",
             lambda: self._api.snapshot_download(
                 self.repo, repo_type=self.type, revision=commit, cache_dir=folder, tqdm_class=None
@@ -168,7 +140,7 @@ class Remote:
             self._http.hf_raise_for_status(response)
             return []
 
-        return self._ask("the check of the card", asked)
+        return self.ask("the check of the card", asked)
 
     # Writing. Each says when it is done: `settled` looks whether it is, whatever the answer was.
 
@@ -179,7 +151,7 @@ class Remote:
             self._api.create_repo(self.repo, repo_type=self.type, private=True, exist_ok=False)
             return True
 
-        self._ask("making the repository", made, settled=lambda: self._info(self.type) is not None or None)
+        self.ask("making the repository", made, settled=lambda: self._info(self.type) is not None or None)
 
     def branch(self, name: str, start: str) -> None:
         """Make a branch at a commit; one that is there by now is left as it is."""
@@ -188,7 +160,7 @@ class Remote:
             self._api.create_branch(self.repo, branch=name, revision=start, repo_type=self.type)
             return True
 
-        self._ask(f"making the branch {name}", made, settled=lambda: name in self._state().branches or None)
+        self.ask(f"making the branch {name}", made, settled=lambda: name in self._state().branches or None)
 
     def commit(
         self, branch: str, parent: str, add: Sequence[Item], delete: Sequence[str], title: str, description: str
@@ -226,7 +198,7 @@ class Remote:
                 return head
             raise Overtaken(head)
 
-        return self._ask("the commit", committed, settled=settled)
+        return self.ask("the commit", committed, settled=settled)
 
     def tag(self, name: str, commit: str) -> str:
         """Tag a commit; returns the commit that the tag is at, which is another one where it was there before."""
@@ -235,7 +207,7 @@ class Remote:
             self._api.create_tag(self.repo, tag=name, revision=commit, repo_type=self.type)
             return self._state().tags.get(name)
 
-        found = self._ask(f"the tag {name}", made, settled=lambda: self._state().tags.get(name))
+        found = self.ask(f"the tag {name}", made, settled=lambda: self._state().tags.get(name))
         if found is None:
             raise UnavailableError(f"{self.repo}: the Hub says that {name} is set, but lists none; run this again")
         return found
@@ -247,10 +219,7 @@ class Remote:
             self._api.update_repo_settings(self.repo, private=False, repo_type=self.type)
             return True
 
-        self._ask("making it public", made, settled=lambda: not self._state().private or None)
-
-    def _headers(self) -> dict[str, str]:
-        return dict(self._http.build_hf_headers(token=self._token, library_name="syneg-data"))
+        self.ask("making it public", made, settled=lambda: not self._state().private or None)
 
     def _state(self) -> State:
         found = self.state()
@@ -260,7 +229,7 @@ class Remote:
 
     def _upload(self, branch: str, items: Sequence[Item]) -> None:
         """Send what goes into large storage; what is there already is not sent again."""
-        self._ask(
+        self.ask(
             "the upload",
             lambda: self._api.preupload_lfs_files(
                 self.repo, self._additions(items), repo_type=self.type, revision=branch, free_memory=False
@@ -285,55 +254,6 @@ class Remote:
         from huggingface_hub import CommitOperationDelete
 
         return [CommitOperationDelete(path_in_repo=path, is_folder=False) for path in paths]
-
-    def _ask(
-        self,
-        what: str,
-        call: Callable[[], T],
-        *,
-        settled: Callable[[], T | None] | None = None,
-        missing: bool = False,
-        tries: int = TRIES,
-    ) -> T:
-        """A request, tried again a few times where that may help.
-
-        Args:
-            what: is asked, for messages.
-            call: the request.
-            settled: whether it has had its effect although the answer says otherwise; None: not yet.
-            missing: a 404 is an answer: None.
-            tries: how many.
-
-        Raises:
-            InputError: the answer is no, and will be.
-            UnavailableError: no usable answer came, or the Hub asks for more patience than we have.
-        """
-        where = f"{self.repo}: {what}"
-        for tried in range(1, tries + 1):
-            try:
-                return call()
-            except SynegError:
-                raise
-            except Exception as error:
-                fault = fault_of(error, self._token)
-                if fault is None:
-                    raise
-                if missing and fault.status == 404:
-                    return None  # type: ignore[return-value]
-                problem = fault.error(where)
-                if not fault.passing:
-                    raise problem from None
-            if settled is not None and (found := settled()) is not None:
-                return found
-            if tried == tries or fault.wait > LONGEST:
-                raise problem
-            self._pause(fault, tried, where)
-        raise AssertionError("the last try returns or raises")
-
-    def _pause(self, fault: Fault, tried: int, where: str) -> None:
-        seconds = fault.wait or 2.0 ** (tried - 1) * self._chance.uniform(0.5, 1)
-        logger.info("%s: %s; trying again in %.1f s", where, fault.said, seconds)
-        self._wait(seconds)
 
 
 class Overtaken(SynegError):

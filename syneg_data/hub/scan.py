@@ -77,6 +77,7 @@ class _Scanner:
         self._machine = machine
         self._names = names
         self._known: set[bytes] = set()  # digests of pieces that stand in the data
+        self._told: set[tuple[str, bytes]] = set()
         self.found = Scan()
 
     def scan(self, item: Item) -> None:
@@ -91,7 +92,10 @@ class _Scanner:
 
     def _spans(self, text: str, *, own: bool, without: frozenset[str]) -> list[Span]:
         found = [span for span in spans(text) if span.kind not in without]
-        return [*found, *self._machine.spans(text, self._names)] if own else found
+        for span in self._machine.spans(text, self._names) if own else ():
+            if not any(span.start < other.end and other.start < span.end for other in found):
+                found.append(span)
+        return found
 
     def _each(
         self, item: Item, group: Piece, check: Callable[[Item, str, str, str], None], without: frozenset[str]
@@ -113,9 +117,10 @@ class _Scanner:
         if kind not in CREDENTIALS and _digest(piece) in self._known:
             self.found.in_data[kind] += 1
             return
-        finding = Finding(kind, item.path, place)
-        if finding not in self.found.refused[-8:]:  # a path of this machine is several things at once
-            self.found.refused.append(finding)
+        key = (item.path, _digest(piece))  # a file may be read in two ways: as it stands, and with its escapes undone
+        if key not in self._told:
+            self._told.add(key)
+            self.found.refused.append(Finding(kind, item.path, place))
 
 
 def _digest(piece: str) -> bytes:

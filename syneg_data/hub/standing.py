@@ -40,7 +40,7 @@ def tagged_as(contents: Contents, remote: Remote, state: State | None) -> str:
 
 
 def _same_build(contents: Contents, manifest: str, tree: Mapping[str, Entry]) -> bool:
-    """Whether a release was made from this very folder by another version of this tool, which words cards otherwise."""
+    """Whether a release was made from this very folder by another version, which words cards otherwise."""
     try:
         made = json.loads(manifest)["release"]
         same = (made["repo"], made["version"], made["built"])

@@ -116,6 +116,7 @@ def train(release: Release, spec: Training, out: Path, seed: int, progress: Prog
             "settings": canonical(spec),
             "examples": len(examples),
             "negatives": len(examples.negatives),
+            "synthetic": count_synthetic(release),
             "devices": device_count(),
             "device": device(),
             "steps": trained.steps,
@@ -204,6 +205,12 @@ def trained_positives(release: Release) -> set[str]:
         if row["stage"] == "restyle"
     }
     return {original.get(doc_id) or doc_id for doc_id in release.table("ids")["positive_id"].to_pylist()}
+
+
+def count_synthetic(release: Release) -> dict[str, int]:
+    """How many hard negatives of the examples a language model wrote, and of how many."""
+    sources = [source for row in release.table("ids")["sources"].to_pylist() for source in row]
+    return {"negatives": sum(source.startswith("synthetic:") for source in sources), "of": len(sources)}
 
 
 def _teacher(release: Release, negatives: int) -> list[list[float]] | None:

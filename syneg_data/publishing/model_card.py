@@ -1,12 +1,13 @@
 """The card of a trained retriever: every number from training.json, and none of the texts it was trained on."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from syneg_data.errors import InputError
 from syneg_data.publishing import markdown
 from syneg_data.publishing.card import template
-from syneg_data.publishing.model_front_matter import model_front_matter, order_of
+from syneg_data.publishing.model_front_matter import base_name, model_front_matter, order_of
 from syneg_data.publishing.released import marks
 from syneg_data.publishing.weights_license import Origins, because, owed
 from syneg_data.publishing.words import OBJECTIVES, SENTENCE_BERT, SYNEG
@@ -36,14 +37,18 @@ def render_model_card(facts: Mapping[str, Any]) -> str:
         else "the positive against its own hard negatives alone, softmax over cosines",
         license=license,
         because=because(
-            origins, facts["base"], license["id"] if license else None, chosen=bool(license and license["chosen"])
+            origins,
+            base_name(facts),
+            data["license_name"],
+            None if license is None else license["name"] or license["id"],
+            chosen=bool(license and license["chosen"]),
         ),
         owed=owed(origins, license["id"]) if license else [],
         prefix=origins.prefix(),
-        written=origins.terms is not None,
+        written=facts["synthetic"]["negatives"] > 0,
         command=_command(facts),
         version=facts["tool"].rpartition(" ")[2],
-        citations=[*([SYNEG] if origins.terms is not None else []), SENTENCE_BERT],
+        citations=[*([SYNEG] if facts["synthetic"]["negatives"] else []), SENTENCE_BERT],
         mark=marks(),
     )
 
@@ -62,21 +67,33 @@ def refusals(facts: Mapping[str, Any], repo: str) -> list[str]:
     Args:
         facts: what training.json holds.
         repo: `owner/name` of the repository.
+
+    Raises:
+        InputError: training.json is none that this version wrote.
     """
-    origins, found = origins_of(facts), []
+    try:
+        return list(_refusals(facts, repo))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"training.json: is not as this version of `train` writes it ({type(error).__name__}: {error}); run the "
+            "same `syneg-data train` again"
+        ) from error
+
+
+def _refusals(facts: Mapping[str, Any], repo: str) -> Iterator[str]:
+    origins = origins_of(facts)
     say = "name one with `syneg-data train ... --license ID`, which trains nothing anew"
     if facts["license"] is None:
         why = "; because ".join(origins.doubts())
-        found.append(f"the retriever has no licence, because {why}; {say}")
+        yield f"the retriever has no licence, because {why}; {say}"
     elif why_not := origins.against(facts["license"]["id"]):
-        found.append(f"the retriever's licence {facts['license']['id']}: {why_not}: {say}")
+        yield f"the retriever's licence {facts['license']['id']}: {why_not}: {say}"
     prefix = origins.prefix()
     if prefix and not repo.partition("/")[2].startswith(prefix):
-        found.append(
+        yield (
             f"{repo}: the terms of the base model or of the generator want the name of a model to begin with {prefix}; "
             f"push to {repo.partition('/')[0]}/{prefix}-{repo.partition('/')[2]}"
         )
-    return found
 
 
 def _label(repo: Mapping[str, Any] | None) -> str | None:
@@ -154,7 +171,8 @@ def _rows(reading: Mapping[str, Any], bm25: Mapping[str, float], over_bm25: Mapp
 
 
 def _interval(gain: Mapping[str, Any] | None) -> str:
-    return f"{gain['mean']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})" if gain else "-"
+    """A difference with its interval, which stays on one line (no-break spaces) where a cell is narrow."""
+    return f"{gain['mean']:+.4f} ({gain['low']:+.4f}\xa0to\xa0{gain['high']:+.4f})" if gain else "-"
 
 
 def _unread(facts: Mapping[str, Any], split: str) -> list[str]:
@@ -173,11 +191,11 @@ def _unread(facts: Mapping[str, Any], split: str) -> list[str]:
 
 
 def _command(facts: Mapping[str, Any]) -> str:
-    """The command that trains it again, on one line."""
+    """The command that trains it again, on lines that a page has room for."""
     settings, data = facts["settings"], _label(facts["data"]["repo"])
-    words = ["syneg-data", "train", data or markdown.plain(facts["dataset"]), "--out", "DIR"]
+    lines = [["syneg-data", "train", data or markdown.plain(facts["dataset"]), "--out", "DIR"]]
     if facts["base_model"]:
-        words += ["--base", "{id}@{revision}".format(**facts["base_model"])]
-    for name in ("epochs", "batch_size", "learning_rate"):
-        words += [f"--{name.replace('_', '-')}", str(settings[name])]
-    return shlex.join([*words, "--seed", str(facts["seed"])])
+        lines.append(["--base", "{id}@{revision}".format(**facts["base_model"])])
+    options = [(f"--{name.replace('_', '-')}", settings[name]) for name in ("epochs", "batch_size", "learning_rate")]
+    lines.append([str(word) for option in (*options, ("--seed", facts["seed"])) for word in option])
+    return " \\\n  ".join(map(shlex.join, lines))

@@ -48,6 +48,11 @@ def model_front_matter(facts: Mapping[str, Any]) -> str:
     return as_yaml(front)
 
 
+def base_name(facts: Mapping[str, Any]) -> str:
+    """The base model in a sentence: its id on the Hub, or else its label."""
+    return str(facts["base_model"]["id"] if facts["base_model"] else facts["base"])
+
+
 def order_of(splits: Mapping[str, Any]) -> list[str]:
     """The splits as a card has them: dev, on which weights are chosen, last."""
     return sorted(splits, key=lambda name: (name == "dev", name))
@@ -55,7 +60,7 @@ def order_of(splits: Mapping[str, Any]) -> list[str]:
 
 def _index(facts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """An entry of its own for each of the three, so that nothing takes another one's figures for this model's."""
-    base, title = plain(facts["base"]), plain(facts["data"]["title"])
+    base, title = plain(base_name(facts)), plain(facts["data"]["title"])
     bm25 = facts["baselines"]["bm25"]
     unseen = facts["unseen"]
     for name, what, prefix, every, new in (

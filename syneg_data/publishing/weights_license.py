@@ -89,13 +89,14 @@ class Origins:
         return "Llama" if {self.base_id(), self.terms} & LLAMA else ""
 
 
-def because(origins: Origins, base: str, license: str | None, *, chosen: bool) -> list[str]:
+def because(origins: Origins, base: str, data: str | None, license: str | None, *, chosen: bool) -> list[str]:
     """The way to the licence of the weights, in sentences without markup.
 
     Args:
         origins: whose work is in them.
         base: name of the base model.
-        license: of the weights; None where there is none.
+        data: name of the data set's licence, if that has one of its own.
+        license: of the weights, one of its own by its name; None where there is none.
         chosen: whether a person named it; else it follows.
     """
     known, base_id = origins.base, origins.base_id()
@@ -105,7 +106,11 @@ def because(origins: Origins, base: str, license: str | None, *, chosen: bool) -
         else f"Training started from {base}, which is under {known}"
         + (f" and {asks(base_id)}." if base_id is not None else ".")
     ]
-    said.append(f"The data set is under {origins.data}, which {asks(origins.data)}.")
+    said.append(
+        f"The data set is under terms of its own, {data}."
+        if data is not None
+        else f"The data set is under {origins.data}, which {asks(origins.data)}."
+    )
     if origins.source != origins.data:
         said.append(f"Its source is under {origins.source}, which {asks(origins.source)}.")
     if origins.terms is not None:
@@ -120,7 +125,7 @@ def because(origins: Origins, base: str, license: str | None, *, chosen: bool) -
             f"Nothing in this asks for another licence than that of the base, so the weights are under {license}."
         )
     else:
-        said.append(f"Whoever trained it chose {license if license != 'other' else 'terms of its own'}.")
+        said.append(f"Whoever trained it chose {license}.")
         if list(origins.asked_by_texts()):
             said.append(
                 "Whether weights are derived from the texts that they were trained on is not settled; where they are, "

@@ -33,6 +33,9 @@ def print_gains(facts: Mapping[str, Any], folder: str) -> None:
         if gain["nDCG@10"]:
             chosen = " (chose the weights, which flatters it)" if split == "dev" and facts["settings"]["checks"] else ""
             console.print(f"{split}{chosen}: {in_words(gain['nDCG@10'])}", markup=False)
+            console.print(f"{split}: {beside_bm25(facts, split)}", markup=False)
+    if facts["license"] is None:
+        console.print("no licence follows for the model (its card says why): name one with --license to publish it")
     console.print(
         f"{facts['steps']} steps in {facts['seconds']:.0f} s, best weights of step {facts['best_step']}; "
         f"model, runs and curves in {folder}",
@@ -48,6 +51,17 @@ def in_words(gain: Mapping[str, Any]) -> str:
     if gain["high"] < 0:
         return f"training HURT ({figures}); do not use this model"
     return f"no effect was found ({figures}, over {gain['queries']} queries)"
+
+
+def beside_bm25(facts: Mapping[str, Any], split: str) -> str:
+    """How the trained model compares with BM25 on a split of more than one query."""
+    bm25 = facts["baselines"]["bm25"]
+    over, value = bm25["gain"][split]["nDCG@10"], bm25["metrics"][split]["nDCG@10"]
+    told = "better than" if over["low"] > 0 else "worse than" if over["high"] < 0 else "not told apart from"
+    return (
+        f"{told} BM25, which has {value:.4f} (difference {over['mean']:+.4f}, 95 % interval {over['low']:+.4f} to "
+        f"{over['high']:+.4f})"
+    )
 
 
 def _rows(

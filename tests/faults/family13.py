@@ -49,7 +49,8 @@ class World:
         """The push, in this process: what the command does, with a clock that does not wait."""
         if self.environment is not None:
             with _environment(self.environment), _offline(self.offline):
-                return carry_out(*prepare(self.folder, self.repo, self.version, **options))
+                plan, remote, _ = prepare(self.folder, self.repo, self.version, **options)
+                return carry_out(plan, remote)
         remote = Remote(self.hub.url, self.token, self.repo, "dataset", wait=self.waits.append)
         plan = make_plan(read_folder(self.folder), self.repo, self.version, remote, **options)
         return carry_out(plan, remote)

@@ -11,9 +11,13 @@ def folder(tmp_path_factory):
     return write_build(tmp_path_factory.mktemp("stones") / "stones")
 
 
+ALIKE = ("17 502", "17 504, landed", "18 503 of the batch", "14 429 with RateLimit", "9 quota, on the commit")
+
+
 def marked(case):
-    """What goes on for good takes all tries, so it takes its time."""
-    return pytest.param(case, id=f"{case.name}, {case.mode}", marks=[pytest.mark.slow] * (case.mode == "permanent"))
+    """What goes on for good takes all tries, so it takes its time; and of faults that are alike one is tried always."""
+    slow = case.mode == "permanent" or case.name in ALIKE
+    return pytest.param(case, id=f"{case.name}, {case.mode}", marks=[pytest.mark.slow] * slow)
 
 
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])

@@ -3,16 +3,19 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from syneg_data.collection import Collection, Document
-from syneg_data.durable import write_json, write_text
+from syneg_data.durable import write_bytes, write_json, write_text
 from syneg_data.export.configs import candidate_table, collection_tables, generation_table, query_tables, score_table
 from syneg_data.export.configs import training_tables as tables_of
 from syneg_data.export.parquet import rows_by_config, write_configs
 from syneg_data.publishing.card import dataset_info, read_prose, render_card
 from syneg_data.publishing.manifest import read_manifest, write_manifest
+from syneg_data.publishing.model_card import render_model_card
 from syneg_data.records import Candidate, Example, Hit, Scored, Verdict
+from tests.publishing.model_golden import FACTS
 
 TOPICS = ("amber", "basalt", "copper", "flint")
 FINGERPRINT = "12" * 32
@@ -114,3 +117,28 @@ def changed_report(folder: Path, **entries) -> Path:
     """More entries in report.json, and the manifest to match."""
     write_json(folder / "report.json", json.loads((folder / "report.json").read_text()) | entries)
     return listed(folder)
+
+
+def write_retriever(folder: Path, repo=None, dataset="ad" * 32, seed=13, license="mit") -> Path:
+    """A trained retriever that never learnt anything, with a card that says much of it.
+
+    Args:
+        folder: where to.
+        repo: where its data set is published, as training.json has it.
+        dataset: digest of the manifest of that data set.
+        seed: of the training.
+        license: of the weights; None: nobody named one.
+    """
+    from safetensors.numpy import save
+
+    data = FACTS["data"] | {"repo": repo, "license": "cc-by-4.0", "terms": None}
+    named = {"id": license, "name": None, "link": None, "chosen": True} if license else None
+    facts = FACTS | {"data": data, "dataset_sha256": dataset, "seed": seed, "license": named}
+    facts |= {"dataset": "stones", "base": "small", "base_model": None}
+    write_json(folder / "training.json", facts)
+    write_text(folder / "README.md", render_model_card(facts))
+    write_text(folder / "modules.json", "[]\n")
+    write_text(folder / "runs" / "after.test.trec", "q1 Q0 amber-0 1 0.5 syneg-data-after\n")
+    write_bytes(folder / "model.safetensors", save({"w": np.zeros(4, np.float32)}))
+    write_manifest(folder, FINGERPRINT, {"dataset": dataset}, {})
+    return folder

@@ -121,13 +121,14 @@ def test_a_stranger_may_propose_to_what_is_public(hub):
 
 
 def test_a_fine_grained_token_reaches_as_far_as_its_scopes(hub, tmp_path):
-    scopes = {"datasets/alice/hidden": (READ, WRITE), "acme": (READ,)}
+    scopes = {"datasets/alice/hidden": (READ, WRITE), "datasets/alice/later": (READ, WRITE), "acme": (READ,)}
     fine = api_of(hub, role="fine", scopes=scopes)
     write(fine, "alice/hidden")
     read(fine, "acme/hidden", tmp_path)
     refused(403, HfHubHTTPError, write, fine, "acme/hidden")
     refused(403, HfHubHTTPError, write, fine, "alice/open")
-    refused(403, HfHubHTTPError, fine.create_repo, "alice/new", repo_type="dataset")
+    for name in ("alice/new", "alice/later"):
+        refused(403, HfHubHTTPError, fine.create_repo, name, repo_type="dataset")
     assert fine.create_repo("alice/hidden", repo_type="dataset", exist_ok=True)
     hub.put("alice/other", "dataset", {})
     refused(404, RepositoryNotFoundError, write, fine, "alice/other")

@@ -2,6 +2,9 @@
 
 import json
 import math
+import re
+import subprocess
+import sys
 
 import pytest
 from sentence_transformers import SentenceTransformer
@@ -16,9 +19,12 @@ from syneg_data.judge.retriever import without_places
 from syneg_data.judge.train import settings, train
 from syneg_data.mining import Bm25
 from syneg_data.publishing.manifest import as_listed
+from syneg_data.publishing.released import release_card
 from syneg_data.references import PathModel
 from syneg_data.training.metrics import METRICS, means, score_run
 from syneg_data.training.runs import read_run
+from tests.hub.server import LoopbackHub
+from tests.publishing.model_golden import PLAIN, model_card
 
 
 class NoStep(Silence):
@@ -74,6 +80,24 @@ def test_what_is_said_of_a_retriever_changes_without_training(release, tmp_path)
 
     (tmp_path / "release.release.json").write_text(json.dumps({**receipt, "built": "ab" * 32}))
     assert train(release, licensed(release), out, 13, NoStep()) == facts
+
+
+@pytest.mark.slow
+def test_the_line_of_a_released_card_loads_that_version(encoder, tmp_path):
+    """From a private repository on the Hub, where main is no model any more."""
+    card = release_card(model_card(**PLAIN), "alice/small-retriever", "v1.0.0", "model")
+    files = {path.relative_to(encoder).as_posix(): path.read_bytes() for path in encoder.rglob("*") if path.is_file()}
+    (block,) = re.findall(r"```python\n(.*?)\n```", card, re.DOTALL)
+    with LoopbackHub() as hub:
+        hub.put("models/alice/small-retriever", "model", {**files, "README.md": card.encode()})
+        hub.tag("models/alice/small-retriever", "v1.0.0")
+        hub.put("models/alice/small-retriever", "model", {"modules.json": b"[]"})
+        done = subprocess.run(
+            [sys.executable, "-c", f"{block}\nprint(tuple(scores.shape), documents.shape)"],
+            capture_output=True, text=True, check=False, env=hub.environment(tmp_path, hub.token()),
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout == "(1, 2) (2, 32)\n"
 
 
 REFUSED = (

@@ -50,6 +50,7 @@ def test_training_is_measured_before_and_after_on_both_splits(release, tmp_path)
     assert set(facts["before"]["test"]) == set(METRICS)
     assert (facts["base"], facts["dataset"], facts["seed"]) == ("tiny", "release", 13)
     assert facts["steps"] == 2 * math.ceil(facts["examples"] / 8)
+    assert facts["synthetic"] == {"negatives": 0, "of": 2 * facts["examples"]}
     assert {path.relative_to(out).as_posix() for path in out.rglob("*.trec")} == {
         f"runs/{when}.{split}.trec" for when in ("before", "after", "bm25") for split in ("dev", "test")
     }
@@ -357,6 +358,8 @@ def test_the_command_line_trains_and_shows_the_gain(release, fresh_cache, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "nDCG@10" in done.stdout and "95 % interval" in done.stdout
     assert "no effect was found" in done.stdout or "training helped" in done.stdout or "HURT" in done.stdout
+    assert "BM25, which has 0." in done.stdout
+    assert "no licence follows for the model" in done.stdout  # the base states none
     facts = json.loads((tmp_path / "out" / "training.json").read_text())
     assert facts["settings"]["epochs"] == 1
 

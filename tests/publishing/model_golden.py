@@ -51,6 +51,7 @@ FACTS = {
     },
     "examples": 1041,
     "negatives": 3,
+    "synthetic": {"negatives": 1041, "of": 3123},
     "devices": 1,
     "device": "cuda",
     "steps": 99,
@@ -95,6 +96,7 @@ def data(**changes):
 
 
 PLAIN = {
+    "synthetic": {"negatives": 0, "of": 3123},
     "base": "tiny",
     "base_model": None,
     "dataset": "small",

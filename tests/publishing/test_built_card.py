@@ -1,10 +1,12 @@
 """The card of a real build: what it says equals group-bys over the build's own tables, and what it shows runs."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
@@ -15,8 +17,15 @@ from huggingface_hub import DatasetCard
 from syneg_data.engines.honest import honest_value
 from syneg_data.engines.scripted import Reply, ScriptedServer
 from syneg_data.pipeline import build
+from syneg_data.publishing.released import release_card
 from syneg_data.recipe import load_recipe
+from tests.hub.server import LoopbackHub
 
+FORMATS = (
+    "beir", "flag_embedding", "mteb", "sentence_transformers_ids", "sentence_transformers_labeled_list",
+    "sentence_transformers_n_tuple", "sentence_transformers_triplet", "tevatron",
+)  # fmt: skip
+NOT_INSTALLED = ("beir", "FlagEmbedding", "mteb")  # their readers are no dependencies
 TOPICS = ("amber", "basalt", "copper", "diamond", "emerald", "flint", "granite", "helium")
 
 
@@ -72,6 +81,7 @@ def folder(tmp_path_factory):
                 "floor": {"sample": 20},
             },
             "mixing": {"kind": "hybrid", "synthetic": 1, "mined": 2},
+            "export": {"formats": [{"kind": kind} for kind in FORMATS]},
             "publishing": {"license": "cc-by-sa-4.0", "pretty_name": "Stones | and --- more", "language": ["no"]},
         }
         path = base / "stones.yaml"
@@ -137,7 +147,7 @@ def test_the_rows_of_every_config(folder):
         found = {split: len(rows(folder, config, split)) for split in splits}
         shown = dict(part.split() if " " in part else ("train", part) for part in said.split(", "))
         assert {split: int(n) for split, n in shown.items()} == found, config
-    assert len(table(folder, "Load it")) == len([path for path in folder.iterdir() if path.is_dir()])
+    assert len(table(folder, "Load it")) == len([path for path in folder.iterdir() if path.is_dir()]) - 1  # exports
 
 
 def test_datasets_opens_every_config_and_the_card_agrees_with_the_files(folder, tmp_path):
@@ -159,15 +169,69 @@ def test_datasets_opens_every_config_and_the_card_agrees_with_the_files(folder, 
 def test_every_block_of_python_on_the_card_runs(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
     blocks = re.findall(r"```python\n(.*?)\n```", (folder / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 4 + len(FORMATS)
     names = {}
-    for block in blocks:
+    for block in blocks[:4]:  # of the exports tests/end_to_end has the rest
         exec(block.replace("FOLDER", str(folder)), names)
     assert names["triplets"].num_rows == 18
     assert names["examples"].column_names[2:] == ["negative_1", "negative_2", "negative_3"]
     assert (names["queries"].num_rows, names["qrels"].num_rows) == (2, 2)
     assert names["corpus"].num_rows == 132
     assert set(names["refused"]["verdict"]) <= {"false_negative"}
+
+
+PROGRAM = """
+import json, pathlib, sys
+names = {}
+for block in json.loads(pathlib.Path(sys.argv[1]).read_text()):
+    exec(block, names)
+    if "train" in names:
+        names.setdefault("exported", []).append(names.pop("train").num_rows)
+print(json.dumps({
+    "exported": names["exported"], "refused": names["refused"].num_rows, "corpus": names["corpus"].num_rows,
+    "first": names["triplets"][0], "columns": names["examples"].column_names,
+    "files": [str(path.relative_to(names["folder"])) for path in pathlib.Path(names["folder"]).glob("exports/*/*")],
+}))
+"""
+
+
+def test_every_line_of_a_released_card_loads_that_version(folder, tmp_path):
+    """From the Hub, where main is another version by now."""
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    files = {name: (folder / name).read_bytes() for name in (*listed, "manifest.json")}
+    card = release_card(files["README.md"].decode(), "alice/stones", "v1.0.0", "dataset")
+    triplets = "triplet/train-00000-of-00001.parquet"
+    with LoopbackHub() as hub:
+        token = hub.token()
+        hub.put("datasets/alice/stones", "dataset", {**files, "README.md": card.encode()})
+        hub.tag("datasets/alice/stones", "v1.0.0")
+        hub.put("datasets/alice/stones", "dataset", {triplets: b"another version", "recipe.lock.yaml": b"another"})
+        blocks = re.findall(r"```python\n(.*?)\n```", card, re.DOTALL)
+        assert len(blocks) == 4 + len(FORMATS)
+        # A reader that is not installed is left out, and all that comes before it is not.
+        parts = [
+            re.sub(rf"(?m)^(from ({'|'.join(NOT_INSTALLED)})\b.*\n|(?!folder = ).*({'Loader|Abs'}).*$)", "", block)
+            for block in blocks
+        ]
+        (tmp_path / "blocks.json").write_text(json.dumps(parts))
+        environment = hub.environment(tmp_path, token)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, tmp_path / "blocks.json"],
+            capture_output=True, text=True, env=environment, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        found = json.loads(done.stdout)
+        lines = re.search(r"```sh\npip install .*\n(hf .*)\n(python .*)\nsyneg-data", card)
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        subprocess.run(
+            lines[1], shell=True, check=True, cwd=tmp_path, env={**environment, "PATH": programs}, capture_output=True
+        )
+    assert (tmp_path / "recipe.lock.yaml").read_bytes() == files["recipe.lock.yaml"]
+    assert found["first"] == {name: rows(folder, "triplet")[0][name] for name in ("query", "positive", "negative")}
+    assert found["columns"][2:] == ["negative_1", "negative_2", "negative_3"]
+    assert found["corpus"] == 132
+    assert found["exported"] == [6, 6, 6, 18, 6]
+    assert {name.split("/")[1] for name in found["files"]} == set(FORMATS)
 
 
 def test_the_recipe_can_be_had_from_the_lock_as_the_card_says(folder, tmp_path):

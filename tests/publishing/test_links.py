@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import pytest
 
 from syneg_data.durable import sha256_file
 from syneg_data.errors import InputError
 from syneg_data.publishing.links import published, verify_link
+from syneg_data.publishing.manifest import write_manifest
 from syneg_data.publishing.release import OnHub, Release
+from tests.hub.server import LoopbackHub
 
 COMMIT = "d" * 40
 
@@ -45,6 +49,32 @@ def test_a_folder_that_was_never_pushed_is_nowhere(release):
 def test_what_came_from_the_hub_is_there(release, revision, tag):
     found = published(release(hub=OnHub("alice/small", revision, COMMIT)))
     assert found == {"id": "alice/small", "tag": tag, "commit": COMMIT}
+
+
+PROGRAM = """
+import json, sys
+from syneg_data.publishing.links import published
+from syneg_data.publishing.release import open_release
+print(json.dumps([published(open_release(name)) for name in sys.argv[1:]]))
+"""
+
+
+def test_a_release_that_is_opened_by_id_knows_its_tag_and_commit(tmp_path):
+    (tmp_path / "n-tuple").mkdir()
+    (tmp_path / "n-tuple" / "train-00000-of-00001.parquet").write_bytes(b"rows")
+    (tmp_path / "recipe.lock.yaml").write_text("recipe: {seed: 13}\n")
+    write_manifest(tmp_path, "ab" * 32, {}, {})
+    files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with LoopbackHub() as hub:
+        commit = hub.put("datasets/alice/small", "dataset", files)
+        hub.tag("datasets/alice/small", "v1.0.0")
+        names = [f"alice/small@{revision}" for revision in ("v1.0.0", "main", commit)]
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *names],
+            capture_output=True, text=True, check=False, env=hub.environment(tmp_path / "home", hub.token()),
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout) == [{**WHERE, "commit": commit, "tag": tag} for tag in ("v1.0.0", None, None)]
 
 
 def test_the_receipt_of_this_very_build(release):

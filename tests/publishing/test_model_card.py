@@ -9,6 +9,7 @@ import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from syneg_data.errors import InputError
 from syneg_data.publishing.model_card import refusals, render_model_card
 from syneg_data.publishing.released import release_card
 from tests.publishing.model_golden import FACTS, GOLDEN, PLAIN, data, metrics, model_card
@@ -43,8 +44,8 @@ def test_front_matter():
         "metrics": ["cosine_ndcg@10", "cosine_mrr@10", "cosine_recall@10", "cosine_recall@100", "cosine_map@100"],
     }  # fmt: skip
     assert [entry["name"] for entry in index] == [
-        f"someone/small-encoder@{'c' * 40} trained on A small set",
-        f"someone/small-encoder@{'c' * 40} before training",
+        "someone/small-encoder trained on A small set",
+        "someone/small-encoder before training",
         "BM25",
     ]
 
@@ -99,14 +100,15 @@ def test_what_is_nowhere_on_the_hub_has_no_link():
     assert not {"base_model", "base_model_revision", "base_model_relation", "datasets", "license_name"} & set(front)
     assert (front["license"], front["model-index"][0]["results"][0]["dataset"]["type"]) == ("apache-2.0", "small")
     assert "huggingface.co" not in text and "Llama" not in text and "SyNeg:" not in text
-    assert "syneg-data train small --out DIR --epochs 3 --batch-size 32 --learning-rate 5e-05 --seed 13\n" in text
-    assert "- `small` is the folder of the data set" in text
+    command = "syneg-data train small --out DIR \\\n  --epochs 3 --batch-size 32 --learning-rate 5e-05 --seed 13\n```\n"
+    assert command in text
+    assert "\n`small` is the folder of the data set" in text
 
 
 def test_the_command_names_what_it_was_trained_from_by_revision():
     assert (
-        f"syneg-data train someone/small@v1.0.0 --out DIR --base someone/small-encoder@{'c' * 40} "
-        "--epochs 3 --batch-size 32 --learning-rate 5e-05 --seed 13\n"
+        f"syneg-data train someone/small@v1.0.0 --out DIR \\\n  --base someone/small-encoder@{'c' * 40} \\\n"
+        "  --epochs 3 --batch-size 32 --learning-rate 5e-05 --seed 13\n```\n"
     ) in model_card()
     untagged = data(repo={"id": "someone/small", "tag": None, "commit": "d" * 40})
     assert f"syneg-data train someone/small@{'d' * 40} --out" in model_card(data=untagged)
@@ -136,7 +138,8 @@ def test_the_headline_says_what_the_interval_says(low, high, said):
 def test_a_row_shows_both_baselines_and_both_differences():
     rows = section(model_card(), "Before and after").splitlines()
     assert rows[rows.index("### Split `test`, the 212 queries none of whose positives was trained on") + 4] == (
-        "| nDCG@10 | 0.6400 | 0.5800 | 0.5790 | -0.0010 (-0.0120 to +0.0100) | -0.0600 (-0.0900 to -0.0300) |"
+        "| nDCG@10 | 0.6400 | 0.5800 | 0.5790 | -0.0010 (-0.0120\xa0to\xa0+0.0100) "
+        "| -0.0600 (-0.0900\xa0to\xa0-0.0300) |"
     )
     assert "No query of split `dev` has a positive that was trained on, so both readings are one." in rows
 
@@ -159,6 +162,12 @@ def test_without_a_split_to_measure_on_the_card_says_so():
     text = model_card(**nothing, baselines={"bm25": bm25})
     assert "Nothing was measured: the data set has no split to measure on." in text
     assert "## Before and after" not in text and "model-index" not in text and "\n- Nothing was measured.\n" in text
+
+
+def test_written_negatives_are_counted_and_their_method_cited():
+    text = model_card(synthetic={"negatives": 1, "of": 3123})
+    assert "- 1 of the 3,123 hard negatives were written by a language model." in text and "li2024syneg" in text
+    assert "written by" not in model_card(**PLAIN) and "li2024syneg" not in model_card(**PLAIN)
 
 
 def test_an_objective_of_our_own_has_no_losss_name():
@@ -231,6 +240,12 @@ def test_a_licence_that_cannot_be_is_refused():
         "the retriever's licence apache-2.0: the base model's licence cc-by-nc-4.0 is non-commercial; choose "
         "cc-by-nc-4.0: name one with `syneg-data train ... --license ID`, which trains nothing anew"
     ]
+
+
+@pytest.mark.parametrize("facts", [{}, {"data": None}, {**FACTS, "license": "mit"}, {**FACTS, "base_license": 7}])
+def test_facts_of_another_version_are_refused(facts):
+    with pytest.raises(InputError, match=r"training\.json: is not as this version of `train` writes it"):
+        refusals(facts, "alice/m")
 
 
 def test_no_section_is_empty_and_no_line_is_left_blank_twice():

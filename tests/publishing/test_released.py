@@ -11,6 +11,7 @@ from syneg_data.publishing.card import read_prose
 from syneg_data.publishing.released import release_card
 from tests.publishing.golden import PROSE, REPORT, card
 
+SHOWN = "```markdown\n<!-- syneg-data: loading lines -->\n```"
 FENCED = '```python\ntriplets = load_dataset("FOLDER", "triplet")\n```'
 HUB_IDS = 'from datasets import load_dataset\n\nx = load_dataset("FOLDER", "triplet", split="train")'
 
@@ -74,7 +75,9 @@ def test_braces_in_the_name_of_a_file_stay_braces():
 
 
 @pytest.mark.parametrize("part", ["what", "limits", "license", "citation"])
-@pytest.mark.parametrize("said", ["FOLDER", FENCED, 'Put it in `FOLDER`.\n\n    load_dataset("FOLDER", "triplet")'])
+@pytest.mark.parametrize(
+    "said", ["FOLDER", FENCED, SHOWN, 'Put it in `FOLDER`.\n\n    load_dataset("FOLDER", "triplet")']
+)
 def test_what_people_wrote_stays(part, said):
     assert said in released(card(prose={**PROSE, part: said}))
 

@@ -96,7 +96,7 @@ def test_what_follows_is_never_refused():
 
 
 def test_the_way_to_a_licence_that_follows():
-    assert because(origins(terms="mit"), "tiny", "apache-2.0", chosen=False) == [
+    assert because(origins(terms="mit"), "tiny", None, "apache-2.0", chosen=False) == [
         "Training started from tiny, which is under apache-2.0 and asks for its copyright and licence notices to be "
         "kept.",
         "The data set is under cc-by-4.0, which asks for attribution.",
@@ -107,16 +107,18 @@ def test_the_way_to_a_licence_that_follows():
 
 
 def test_a_choice_says_what_the_texts_ask_for():
-    said = because(origins("Custom", "cc-by-nc-4.0"), "tiny", "mit", chosen=True)
+    said = because(origins("Custom", "cc-by-nc-4.0"), "tiny", None, "mit", chosen=True)
     assert said[0] == "Training started from tiny, which is under Custom."
     assert said[1] == "The data set is under cc-by-nc-4.0, which asks for attribution and no commercial use."
     assert said[2] == "Whoever trained it chose mit."
     assert said[3].startswith("Whether weights are derived from the texts that they were trained on is not settled;")
-    assert len(because(origins(), "tiny", "mit", chosen=True)) == 3
+    assert len(because(origins(), "tiny", None, "mit", chosen=True)) == 3
+    named = because(origins(data="other", source="cc-by-4.0"), "tiny", "our-terms", "mit", chosen=True)
+    assert named[1] == "The data set is under terms of its own, our-terms."
 
 
 def test_no_licence_says_every_reason():
-    said = because(origins(None, "cc-by-sa-4.0", "cc-by-nc-4.0", "gemma"), "tiny", None, chosen=False)
+    said = because(origins(None, "cc-by-sa-4.0", "cc-by-nc-4.0", "gemma"), "tiny", None, None, chosen=False)
     assert said[-1] == (
         "So no licence follows by itself, because nobody states a licence of the base model; because its source's "
         "licence, cc-by-nc-4.0, asks for attribution and no commercial use; because the data set's licence, "
