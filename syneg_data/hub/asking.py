@@ -30,14 +30,14 @@ class Asking:
     def __init__(
         self, endpoint: str, token: str, repo: str, type: Kind, wait: Callable[[float], None] = time.sleep
     ) -> None:
-        import huggingface_hub
+        from huggingface_hub import HfApi, utils
 
         self.repo, self.type = repo, type
         self._token, self._wait, self._endpoint = token, wait, endpoint
         # Its warnings repeat addresses that are signed for one upload, and what there is to say we say.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-        self._api = huggingface_hub.HfApi(endpoint=endpoint, token=token, library_name="syneg-data")
-        self._http: Any = huggingface_hub.utils
+        self._api = HfApi(endpoint=endpoint, token=token, library_name="syneg-data")
+        self._http: Any = utils
         self._chance = random.Random()
 
     def _headers(self) -> dict[str, str]:

@@ -200,9 +200,8 @@ def _pulled(folder: Path, repo: str, kind: Kind, revision: str, commit: str, dig
 
 def _load(folder: Path, kind: Kind, names: Iterable[str]) -> str:
     """A line of Python that loads what was pulled."""
-    at = Path(shown(folder))
+    at = shown(folder)
     if kind == "model":
-        homes = sorted((name.removesuffix("modules.json") for name in names if name.endswith("modules.json")), key=len)
-        return f'SentenceTransformer("{(at / homes[0]) if homes else at}")'
+        return f'SentenceTransformer("{at}")'
     splits = sorted(name.split("/")[1].partition("-")[0] for name in names if name.startswith("triplet/"))
     return f'load_dataset("{at}", "triplet", split="{splits[0] if splits else "train"}")'

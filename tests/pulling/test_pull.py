@@ -50,9 +50,9 @@ configs:
 FIRST = "n-tuple/train-00000-of-00001.parquet"
 MODEL = {
     "training.json": b"{}",
-    "model/modules.json": b"[]",
-    "model/model.safetensors": b"weights",
-    "model/1_Pooling/config.json": b"{}",
+    "modules.json": b"[]",
+    "model.safetensors": b"weights",
+    "1_Pooling/config.json": b"{}",
 }
 
 
@@ -99,7 +99,7 @@ def test_a_retriever_comes_whole(here):
     released(here, files, type="model", repo="alice/m")
     done = pull("alice/m@v1.0.0", Path("mine"))
     assert contents("mine") == files
-    assert (done.type, done.load) == ("model", 'SentenceTransformer("mine/model")')
+    assert (done.type, done.load) == ("model", 'SentenceTransformer("mine")')
 
 
 def test_only_what_the_manifest_lists_is_fetched(here, build):
@@ -375,3 +375,17 @@ def test_the_command_says_where_it_is_and_how_to_load_it(hub, build, tmp_path):
     wrong = command("alice/ds@v2.0.0")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("alice/ds@v2.0.0: no such revision;")
+
+
+def test_a_pull_that_is_killed_leaves_nothing_and_the_next_one_completes_it(hub, build, tmp_path):
+    files = with_manifest(build)
+    released(hub, files)
+    line = [sys.executable, "-m", "syneg_data", "pull", "alice/ds@v1.0.0"]
+    options = {"cwd": tmp_path, "env": hub.environment(tmp_path, hub.token()), "stderr": subprocess.DEVNULL}
+    started = []
+    hub.meanwhile("GET", f"/resolve/.*/{FIRST}", lambda: started[0].kill())
+    started.append(subprocess.Popen(line, stdout=subprocess.DEVNULL, **options))
+    assert started[0].wait() == -9
+    assert not (tmp_path / "builds" / "ds-v1.0.0").exists()
+    assert subprocess.run(line, check=True, stdout=subprocess.PIPE, **options).stdout
+    assert contents(tmp_path / "builds" / "ds-v1.0.0") == files

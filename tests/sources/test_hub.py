@@ -352,6 +352,20 @@ def test_dangling_judgements_can_be_dropped_and_are_counted(here):
     assert collection.rejected == {"not_there": 2}
 
 
+def test_what_is_dropped_is_counted_where_its_query_belongs(here):
+    lines = b"".join(b'{"query-id":"q%d","corpus-id":"d9","score":1}\n' % i for i in range(40))
+    queries = b"".join(b'{"_id":"q%d","text":"what"}\n' % i for i in range(200))
+    good = b"".join(b'{"query-id":"q%d","corpus-id":"d1","score":1}\n' % i for i in range(100, 200))
+    files = {"queries.jsonl": queries, "qrels/train.jsonl": lines + good, "qrels/test.jsonl": None}
+    source, _ = small(here, files=files, dangling="drop", dev=0.5)
+    train = source.load(13)
+    dev = source.held_out(train, 13)["dev"]
+    assert not set(train.queries) & set(dev.queries)
+    assert len(train.queries) + len(dev.queries) == 100
+    assert train.rejected["not_there"] + dev.rejected["not_there"] == 40
+    assert 5 < dev.rejected["not_there"] < 35
+
+
 def test_pairs_that_are_not_there(here):
     commit = put(here, "a/pairs", layouts.pairs())
     source = Hub(id="a/pairs", revision="main", license="mit", pairs=HubPairs(files="pair/test-*"))
