@@ -1,18 +1,18 @@
-"""The loopback Hub and the plain client. It stands alone: these tests also run with the oldest client, and no project."""
+"""The loopback Hub and the plain client; nothing of the project is needed, so the oldest client can be tried too."""
 
 import os
 
 # Read when huggingface_hub is imported, as in the conftest above, which the run with the oldest client does not see.
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
 
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
+import subprocess
+import sys
+from pathlib import Path
 
-import pytest  # noqa: E402
-from huggingface_hub import HfApi  # noqa: E402
+import pytest
+from huggingface_hub import HfApi
 
-from tests.hub.server import LoopbackHub  # noqa: E402
+from tests.hub.server import LoopbackHub
 
 ROOT = Path(__file__).resolve().parents[2]
 

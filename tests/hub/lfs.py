@@ -47,7 +47,10 @@ def batch(hub, request: Request, prefix: str, owner: str, name: str) -> Answer:
             verify = {"href": f"{hub.url}/{prefix}{owner}/{name}.git/info/lfs/verify"}
             answer["actions"] = {"upload": _upload(hub, repository, oid, size, in_parts), "verify": verify}
         objects.append(answer)
-    return Answer({"transfer": "multipart" if in_parts else "basic", "objects": objects}, content_type=LFS_JSON)
+    transfer = "multipart" if in_parts else "basic"
+    if hub.xet is not None and "xet" in body.get("transfers", []):
+        transfer = "xet"  # clients before 1.20 ask; later ones never come here when they speak Xet
+    return Answer({"transfer": transfer, "objects": objects}, content_type=LFS_JSON)
 
 
 def _upload(hub, repository: Repository, oid: str, size: int, in_parts: int | None) -> dict:

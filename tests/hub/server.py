@@ -3,6 +3,10 @@
 It is written from the Hub's endpoint contract and its clients' documentation, not from what this project happens to
 send. What it keeps lies in memory, and a fresh one starts in milliseconds. Its one dependency besides the standard
 library is PyYAML, for the front matter of cards.
+
+What it leaves out: merging and discussing pull requests, gated repositories, renaming, Spaces, quotas and rate limits
+(plant them as faults). Where the public Hub documents no rule it has the one that the clients expect: the exact words
+of its refusals, what counts as a bad card beyond YAML itself, and how many bytes make a file large are not verified.
 """
 
 import os

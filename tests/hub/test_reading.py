@@ -1,4 +1,4 @@
-"""Reading by the plain client: listings, hashes as git has them, downloads at a revision, and the errors for what is not there."""
+"""Reading by the plain client: listings, hashes as git has them, downloads at a revision, errors for what is not."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 from tests.hub.conftest import run_script
+from tests.hub.storage import Blob, directories
 
 TABLE = b"PAR1" * 40
 FILES = {"README.md": b"hello\n", "a/x.parquet": TABLE, "a/b/y.txt": b"1\n", "a.txt": b""}
@@ -41,6 +42,17 @@ def test_a_tree_names_files_and_folders_as_git_does(api, first):
     assert found["a/x.parquet"].size == found["a/x.parquet"].lfs.size == 160
     assert found["a/x.parquet"].lfs.pointer_size == 128
     assert {entry.last_commit.title for path, entry in found.items() if path != ".gitattributes"} == {"first"}
+
+
+def test_trees_sort_folders_as_git_does():
+    """A folder as if its name ended in a slash: after `a.txt`, before `a0`. The oids are those of `git write-tree`."""
+    oids = {"d/a/y.txt": "d00491fd7e5bb6fa28c517a0bb32b8b506539d4d", "d/a0": "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"}
+    oids["d/a.txt"] = "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert directories({path: Blob(oid, 0) for path, oid in oids.items()}) == {
+        "": "d5bb3063876d55c3ece58978cf7fa5fca520c581",
+        "d": "c6169ec2c2d9d4ff6090c9e6ba2a316e20b775ca",
+        "d/a": "dc150ba1b9287b7ec4f59986dc488c59705c0402",
+    }
 
 
 def test_what_the_last_commit_of_a_path_is(api, first):
