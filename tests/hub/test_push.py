@@ -278,3 +278,21 @@ def test_all_problems_come_at_once(world):
         "recipe.lock.yaml: line 17: home path",
     ]
     assert written(world.hub) == []
+
+
+def test_a_tag_that_somebody_else_sets_meanwhile_is_not_moved(world):
+    def tag():
+        world.hub.tag(KEY, "v1.0.0", world.hub.commits(KEY)[-1].oid)
+
+    world.hub.meanwhile("POST", "/tag/", tag)
+    with pytest.raises(InputError, match=r"somebody else has released 1\.0\.0 meanwhile, with another content"):
+        world.push()
+    assert world.tags() == {"v1.0.0": world.hub.commits(KEY)[-1].oid}
+
+
+def test_a_tag_that_does_not_read_back_is_no_release(world, tmp_path):
+    world.hub.fail("POST", "/tag/", 201)
+    with pytest.raises(UnavailableError, match=r"says that v1\.0\.0 is set, but lists none"):
+        world.push()
+    assert world.tags() == {} and not (tmp_path / "stones.release.json").exists()
+    assert world.push()["tag"] == "v1.0.0" and world.releases() == ["Release 1.0.0"]
