@@ -218,6 +218,7 @@ def test_a_large_release_goes_through_a_branch_and_is_tagged_when_it_is_whole(wo
     assert push()["commit"] == commits[0].oid and len(written(world.hub)) == before
 
 
+@pytest.mark.slow
 def test_another_build_takes_the_place_of_a_large_one_that_was_never_finished(world, builds):
     write_text(world.folder / "figures" / "old.svg", "<svg></svg>\n")
     first = read_folder(listed(world.folder))
