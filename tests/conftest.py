@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A shell that starts a job in the background has it ignore SIGINT, and children inherit that; some tests send one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Read when huggingface_hub is imported. With Xet on it never speaks LFS, which is what the loopback Hub speaks; and what
+# Read when huggingface_hub is imported. With Xet on it never speaks LFS, which is what the loopback Hub speaks; what
 # is not told explicitly where to go finds nobody at home, never the public Hub.
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
 
