@@ -311,8 +311,8 @@ def test_both_readings_of_leakage(recipe, slice_of_scifact, fresh_cache, tmp_pat
     seen = {query_id for query_id, doc_id in judged if doc_id in positives}
     assert leaked in seen
     assert reading["queries"] == reading["gain"]["nDCG@10"]["queries"] == reading["of"] - len(seen)
-    card = (tmp_path / "out" / "model" / "README.md").read_text()
-    assert f"{reading['queries']} of {reading['of']} queries: no positive trained on" in card
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"### Split `test`, the {reading['queries']} queries none of whose positives was trained on" in card
 
 
 def test_errors_name_what_to_do(release, encoder, slice_of_scifact, tmp_path):

@@ -43,7 +43,6 @@ FACTS = {
     },
     "seed": 13,
     "settings": {
-        "base": {"id": "someone/small-encoder", "kind": "hub", "license": None, "revision": "main"},
         "objective": {"kind": "ranking", "temperature": 0.05, "in_batch": True},
         "epochs": 3, "batch_size": 32, "learning_rate": 5e-05, "warmup": 0.1, "max_length": 192,
         "query_prompt": "query: ", "document_prompt": "", "duplicates": "apart", "checks": 3, "patience": None,
