@@ -11,7 +11,11 @@ def folder(tmp_path_factory):
     return write_build(tmp_path_factory.mktemp("stones") / "stones")
 
 
-ALIKE = ("17 502", "17 504, landed", "18 503 of the batch", "14 429 with RateLimit", "9 quota, on the commit")
+ALIKE = {
+    "17 502", "17 503", "17 504, landed", "17 reset, landed", "17 503 on whoami", "18 503 of the batch",
+    "18 503 of the storage", "14 429 with RateLimit", "9 quota, on the commit", "20 tag: reset, set",
+    "11 412, somebody adds a file",
+}  # fmt: skip
 
 
 def marked(case):

@@ -218,6 +218,7 @@ def test_a_large_release_goes_through_a_branch_and_is_tagged_when_it_is_whole(wo
     assert push()["commit"] == commits[0].oid and len(written(world.hub)) == before
 
 
+@pytest.mark.slow
 def test_another_build_takes_the_place_of_a_large_one_that_was_never_finished(world, builds):
     write_text(world.folder / "figures" / "old.svg", "<svg></svg>\n")
     first = read_folder(listed(world.folder))
@@ -278,3 +279,21 @@ def test_all_problems_come_at_once(world):
         "recipe.lock.yaml: line 17: home path",
     ]
     assert written(world.hub) == []
+
+
+def test_a_tag_that_somebody_else_sets_meanwhile_is_not_moved(world):
+    def tag():
+        world.hub.tag(KEY, "v1.0.0", world.hub.commits(KEY)[-1].oid)
+
+    world.hub.meanwhile("POST", "/tag/", tag)
+    with pytest.raises(InputError, match=r"somebody else has released 1\.0\.0 meanwhile, with another content"):
+        world.push()
+    assert world.tags() == {"v1.0.0": world.hub.commits(KEY)[-1].oid}
+
+
+def test_a_tag_that_does_not_read_back_is_no_release(world, tmp_path):
+    world.hub.fail("POST", "/tag/", 201)
+    with pytest.raises(UnavailableError, match=r"says that v1\.0\.0 is set, but lists none"):
+        world.push()
+    assert world.tags() == {} and not (tmp_path / "stones.release.json").exists()
+    assert world.push()["tag"] == "v1.0.0" and world.releases() == ["Release 1.0.0"]

@@ -1,4 +1,4 @@
-"""The public Hub itself, for a person with a token: `SYNEG_LIVE_HUB=1 HF_TOKEN=... pytest tests/hub/test_live.py`.
+"""The public Hub itself, for a person with a token: `SYNEG_LIVE_HUB=1 HF_TOKEN=... pytest tests/pushing/test_live.py`.
 
 It makes a private repository with an invented name under the token's user, releases two versions of four questions
 about stones into it, loads them back, and deletes the repository. It costs a few requests and no money.

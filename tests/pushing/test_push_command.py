@@ -65,7 +65,14 @@ def test_a_dry_run_needs_no_network_and_writes_nothing(folder, tmp_path):
     assert (found["outcome"], found["release"]) == ("dry run", None)
     assert found["plan"]["not_compared"] == "HF_TOKEN is not set" and found["plan"]["compared"] is False
     assert len(found["plan"]["files"]["added"]) == 17 and found["plan"]["scan"]["files"] == 17
-    done = push(folder, environment | {"HF_TOKEN": "hf_x", "HF_HUB_OFFLINE": "1"}, "--dry-run")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_dry_run_without_a_network_says_that_it_did_not_compare(hub, folder, tmp_path):
+    environment = hub.environment(tmp_path / "home", hub.token()) | {"HF_HUB_OFFLINE": "1"}
+    before = sorted(tmp_path.rglob("*"))
+    done = push(folder, environment, "--dry-run")
     assert (
         "the Hub was not asked: alice/stones: who the token belongs to: no answer (HF_HUB_OFFLINE is set" in done.stdout
     )
