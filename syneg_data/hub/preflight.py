@@ -1,17 +1,12 @@
 """Before anything is written: whether id, version and token are such that a release can be made."""
 
-import ipaddress
-import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from syneg_data.errors import InputError
 from syneg_data.hub.contents import WORDS, Kind
 from syneg_data.hub.remote import Remote
 
-PUBLIC = "https://huggingface.co"
 _REPO = re.compile(r"[A-Za-z0-9](?:[\w.-]*\w)?/[A-Za-z0-9](?:[\w.-]*\w)?", re.ASCII)
 _LONGEST = 96  # characters of an id
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
@@ -47,36 +42,6 @@ def versions(tags: Mapping[str, str]) -> dict[tuple[int, int, int], str]:
         if (match := _TAG.fullmatch(tag)) and (numbers := parse(match[1])):
             found[numbers] = commit
     return dict(sorted(found.items()))
-
-
-def endpoint() -> str:
-    """Where the Hub is: `HF_ENDPOINT`, else the public one.
-
-    Raises:
-        InputError: a token must not be sent there.
-    """
-    url = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or PUBLIC
-    parts = urlsplit(url)
-    local = _is_local(parts.hostname or "")
-    if "@" in parts.netloc:
-        raise InputError("HF_ENDPOINT: credentials stand in the URL; remove them, the token comes from HF_TOKEN")
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise InputError("HF_ENDPOINT: a token is sent only over https, or to this machine; set it to an https URL")
-    if os.environ.get("SYNEG_TEST") == "1" and not local:
-        raise InputError("HF_ENDPOINT: SYNEG_TEST=1 allows only a Hub on this machine; set it to one")
-    return url
-
-
-def token() -> str:
-    """The token of the environment, never one that is stored on this machine; empty where there is none."""
-    return os.environ.get("HF_TOKEN", "").strip()
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def token_problems(remote: Remote) -> list[str]:

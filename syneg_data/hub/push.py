@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from syneg_data import snapshots
 from syneg_data.durable import write_json
 from syneg_data.errors import InputError, UnavailableError
 from syneg_data.hub import preflight
@@ -41,12 +42,12 @@ def prepare(
         UnavailableError: the Hub cannot be asked.
     """
     folder = read_folder(path)
-    token = preflight.token()
+    token = snapshots.token()
     if not token:
         return _without_a_token(folder, repo, version, public, dry_run=dry_run)
     if preflight.name_problems(repo, version):
         make_plan(folder, repo, version, None)  # which says so, and what else there is
-    remote = Remote(preflight.endpoint(), token, repo, folder.type)
+    remote = Remote(snapshots.endpoint(), token, repo, folder.type)
     try:
         return make_plan(folder, repo, version, remote, public=public, kept=not dry_run), remote, ""
     except UnavailableError as error:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from syneg_data.errors import InputError
 from syneg_data.hub.faults import clean, fault_of
-from syneg_data.hub.preflight import endpoint, name_problems, parse, token_problems, versions
+from syneg_data.hub.preflight import name_problems, parse, token_problems, versions
 from syneg_data.hub.remote import Remote
+from syneg_data.snapshots import endpoint
 
 
 @pytest.mark.parametrize("repo", ["alice/stones", "a/b", "acme/Llama-3_x.y", "0x/1.0"])
