@@ -121,7 +121,7 @@ def endpoint() -> str:
     local = _is_local(parts.hostname or "")
     if "@" in parts.netloc:
         raise InputError("HF_ENDPOINT: credentials stand in the URL; remove them, the token comes from HF_TOKEN")
-    if token() is not None and parts.scheme != "https" and not local:
+    if parts.scheme != "https" and not (parts.scheme == "http" and (local or token() is None)):
         raise InputError("HF_ENDPOINT: a token is sent only over https, or to this machine; set it to an https URL")
     if os.environ.get("SYNEG_TEST") == "1" and not local:
         raise InputError("HF_ENDPOINT: SYNEG_TEST=1 allows only a Hub on this machine; set it to one")

@@ -59,6 +59,7 @@ def test_versions_are_ordered_by_their_numbers(numbers):
     ],
 )
 def test_endpoints_that_must_not_have_a_token(monkeypatch, url, said):
+    monkeypatch.setenv("HF_TOKEN", "hf_some")
     monkeypatch.setenv("HF_ENDPOINT", url)
     monkeypatch.setenv("SYNEG_TEST", "1")
     with pytest.raises(InputError, match=said) as caught:
