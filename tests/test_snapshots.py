@@ -91,7 +91,7 @@ def test_a_branch_is_where_the_hub_has_it_now(here):
 def test_a_name_is_asked_for_once(here):
     """Asked again, the client might get no answer, and fall back on what it has."""
     at("v1.0.0")
-    assert [log.path for log in here.log if "/revision/" in log.path] == ["/api/datasets/alice/ds/revision/v1.0.0"]
+    assert len([log.path for log in here.log if "/revision/v1.0.0" in log.path]) == 1
 
 
 def test_a_commit_is_not_asked_for(here):

@@ -1,9 +1,10 @@
-"""The same tests with the oldest clients that pyproject.toml allows, in an environment that holds nothing else."""
+"""The same tests with the oldest clients that pyproject.toml allows: of this Hub alone, then of push and pull."""
 
 import json
 import os
 import re
 import subprocess
+import sysconfig
 import tomllib
 import venv
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = ("huggingface-hub", "datasets")
 PROOF = ["access", "cards", "commits", "datasets", "faults", "reading", "repositories", "wire", "xet"]
+TELLING = "import sys, huggingface_hub, pytest; print(huggingface_hub.__version__); sys.exit(pytest.main(sys.argv[1:]))"
 pytestmark = pytest.mark.slow
 
 
@@ -62,3 +64,19 @@ def test_the_loopback_hub_serves_the_oldest_clients(oldest):
     assert passed is not None
     assert int(passed[1]) >= 135
     assert skipped is None, done.stdout
+
+
+def test_push_and_pull_work_with_the_oldest_clients(oldest):
+    """What else they need comes from the environment at hand, behind the clients."""
+    (site,) = oldest.parent.parent.glob("lib/python3.*/site-packages")
+    (site / "behind.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    tests = ["tests/pushing", "tests/pulling", "tests/test_snapshots.py", "tests/faults/test_hub_faults.py"]
+    command = [oldest, "-c", TELLING, "-q", "-p", "no:cacheprovider", *tests]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    version, *_ = done.stdout.splitlines()
+    assert version.startswith(floors()["huggingface-hub"])
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None and int(passed[1]) > 350
