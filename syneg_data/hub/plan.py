@@ -138,7 +138,22 @@ def make_plan(
         return dataclasses.replace(plan, done=done, tree=remote.tree(state.tags[contents.tag]))
     if problems := remote.check_card(contents.items["README.md"].open().read().decode()):
         raise InputError("\n".join(f"README.md: the Hub says: {what}; build it again" for what in problems))
-    return compare(plan, remote, state, most)
+    plan = compare(plan, remote, state, most)
+    return dataclasses.replace(plan, warnings=(*plan.warnings, *_hidden_data(plan, remote)))
+
+
+def _hidden_data(plan: Plan, remote: Remote) -> list[str]:
+    """That a retriever which all may see would tell of a data set which they may not."""
+    folder = plan.contents.folder
+    seen = plan.public or (plan.state is not None and not plan.state.private)
+    where = facts_of(folder)["data"]["repo"] if folder.type == "model" and seen else None
+    state = remote.beside(where["id"], "dataset").state() if where else None
+    if where is None or state is None or not state.private:
+        return []
+    return [
+        f"{where['id']}, the data set that the card links to, is private: all would see its name, its licence, figures "
+        "on it and the ids of its queries and documents, and could load nothing of it"
+    ]
 
 
 def _preflight(remote: Remote, folder: Folder, version: str, problems: list[str], *, public: bool) -> State | None:
@@ -273,4 +288,9 @@ def _sized(plan: Plan, tree: Mapping[str, Entry], most: int) -> Plan:
     regular = sum(item.size for item in new if not item.path.endswith((".parquet", ".safetensors")))
     if len(new) + len(plan.stale) <= most and regular <= MOST_BYTES:
         return dataclasses.replace(plan, tree=tree)
-    return dataclasses.replace(plan, tree=tree, branch=f"release-{plan.contents.tag}")
+    return dataclasses.replace(plan, tree=tree, branch=release_branch(plan.contents.tag))
+
+
+def release_branch(tag: str) -> str:
+    """Of a release that is too much for one commit."""
+    return f"release-{tag}"
