@@ -139,16 +139,23 @@ def make_plan(
     if problems := remote.check_card(contents.items["README.md"].open().read().decode()):
         raise InputError("\n".join(f"README.md: the Hub says: {what}; build it again" for what in problems))
     plan = compare(plan, remote, state, most)
-    return dataclasses.replace(plan, warnings=(*plan.warnings, *_hidden_data(plan, remote)))
+    return dataclasses.replace(plan, warnings=(*plan.warnings, *_linked_data(plan, remote)))
 
 
-def _hidden_data(plan: Plan, remote: Remote) -> list[str]:
-    """That a retriever which all may see would tell of a data set which they may not."""
+def _linked_data(plan: Plan, remote: Remote) -> list[str]:
+    """What to know of the data set that a retriever's card links to, or does not."""
     folder = plan.contents.folder
+    if folder.type != "model":
+        return []
+    where = facts_of(folder)["data"]["repo"]
+    if where is None:
+        return [
+            "the card links to no data set, for the one that was trained on was not on the Hub; push that first, then "
+            "run the same `syneg-data train` again, which trains nothing anew"
+        ]
     seen = plan.public or (plan.state is not None and not plan.state.private)
-    where = facts_of(folder)["data"]["repo"] if folder.type == "model" and seen else None
-    state = remote.beside(where["id"], "dataset").state() if where else None
-    if where is None or state is None or not state.private:
+    state = remote.beside(where["id"], "dataset").state() if seen else None
+    if state is None or not state.private:
         return []
     return [
         f"{where['id']}, the data set that the card links to, is private: all would see its name, its licence, figures "
