@@ -138,7 +138,29 @@ def make_plan(
         return dataclasses.replace(plan, done=done, tree=remote.tree(state.tags[contents.tag]))
     if problems := remote.check_card(contents.items["README.md"].open().read().decode()):
         raise InputError("\n".join(f"README.md: the Hub says: {what}; build it again" for what in problems))
-    return compare(plan, remote, state, most)
+    plan = compare(plan, remote, state, most)
+    return dataclasses.replace(plan, warnings=(*plan.warnings, *_linked_data(plan, remote)))
+
+
+def _linked_data(plan: Plan, remote: Remote) -> list[str]:
+    """What to know of the data set that a retriever's card links to, or does not."""
+    folder = plan.contents.folder
+    if folder.type != "model":
+        return []
+    where = facts_of(folder)["data"]["repo"]
+    if where is None:
+        return [
+            "the card links to no data set, for the one that was trained on was not on the Hub; push that first, then "
+            "run the same `syneg-data train` again, which trains nothing anew"
+        ]
+    seen = plan.public or (plan.state is not None and not plan.state.private)
+    state = remote.beside(where["id"], "dataset").state() if seen else None
+    if state is None or not state.private:
+        return []
+    return [
+        f"{where['id']}, the data set that the card links to, is private: all would see its name, its licence, figures "
+        "on it and the ids of its queries and documents, and could load nothing of it"
+    ]
 
 
 def _preflight(remote: Remote, folder: Folder, version: str, problems: list[str], *, public: bool) -> State | None:
@@ -273,4 +295,9 @@ def _sized(plan: Plan, tree: Mapping[str, Entry], most: int) -> Plan:
     regular = sum(item.size for item in new if not item.path.endswith((".parquet", ".safetensors")))
     if len(new) + len(plan.stale) <= most and regular <= MOST_BYTES:
         return dataclasses.replace(plan, tree=tree)
-    return dataclasses.replace(plan, tree=tree, branch=f"release-{plan.contents.tag}")
+    return dataclasses.replace(plan, tree=tree, branch=release_branch(plan.contents.tag))
+
+
+def release_branch(tag: str) -> str:
+    """Of a release that is too much for one commit."""
+    return f"release-{tag}"

@@ -11,7 +11,7 @@ from syneg_data.errors import InputError, UnavailableError
 from syneg_data.hub import preflight
 from syneg_data.hub.changelog import NAME, entry_of
 from syneg_data.hub.contents import Contents, Folder, Item, read_folder
-from syneg_data.hub.plan import MOST_FILES, Plan, compare, make_plan
+from syneg_data.hub.plan import MOST_FILES, Plan, compare, make_plan, release_branch
 from syneg_data.hub.remote import Entry, Overtaken, Remote, State
 from syneg_data.hub.standing import OFFERS, is_release, manifest_files, missing, refuse_foreign, stale
 
@@ -108,11 +108,17 @@ def carry_out(plan: Plan, remote: Remote, *, most: int = MOST_FILES, say: Say = 
         "manifest_sha256": digest,
         "built": contents.folder.digest,
         "private": state.private,
-        "branch": plan.branch if not plan.done else None,
+        "branch": _branch(contents, state, commit),
     }
     path = receipt_path(contents.folder)
     write_json(path, receipt)
     return receipt
+
+
+def _branch(contents: Contents, state: State, commit: str) -> str:
+    """Where the commit of a release is, whoever made it: on a branch of its own if that ends there, else on main."""
+    own = release_branch(contents.tag)
+    return own if state.branches.get(own) == commit else _MAIN
 
 
 def receipt_path(folder: Folder) -> Path:

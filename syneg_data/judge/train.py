@@ -162,7 +162,7 @@ def settings(release: Release, given: Mapping[str, Any]) -> Training:
     try:
         return Training.model_validate(written, context={"base": Path.cwd()})
     except ValidationError as error:
-        problems = [f"training.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        problems = [f"{'.'.join(map(str, ('training', *e['loc'])))}: {e['msg']}" for e in error.errors()]
         raise InputError(
             "\n".join(f"{release.label}: {what}; set it by an option, or in the recipe" for what in problems)
         ) from None

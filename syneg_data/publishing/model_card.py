@@ -101,29 +101,41 @@ def _label(repo: Mapping[str, Any] | None) -> str | None:
 
 
 def _headline(facts: Mapping[str, Any]) -> str:
-    """What training did and how it compares, in two sentences on the split that nothing was chosen on."""
+    """What training did and how it compares, in both readings, on test where there is one."""
     splits = order_of(facts["before"])
     if not splits:
         return "Nothing was measured: the data set has no split to measure on."
-    split, metric = splits[0], "nDCG@10"
-    bm25 = facts["baselines"]["bm25"]
-    before, after, other = (part[split][metric] for part in (facts["before"], facts["after"], bm25["metrics"]))
-    gain, over = facts["gain"][split][metric], bm25["gain"][split][metric]
+    split, bm25 = splits[0], facts["baselines"]["bm25"]
+    unseen = facts["unseen"][split]
+    every = {"before": facts["before"][split], "after": facts["after"][split], "gain": facts["gain"][split]}
+    there = {"metrics": bm25["metrics"][split], "gain": bm25["gain"][split]}
+    said = [f"On {markdown.count(unseen['of'])} queries of split {markdown.code(split)} nDCG@10 {_went(every, there)}"]
+    if 0 < unseen["queries"] < unseen["of"]:
+        new = f"On the {markdown.count(unseen['queries'])} of them none of whose positives was trained on"
+        said.append(f"{new} it {_went(unseen, bm25['unseen'][split])}")
+    if split == "dev" and facts["settings"]["checks"]:
+        said.append("The best weights were chosen on this split, which flatters them.")
+    return " ".join(said)
+
+
+def _went(reading: Mapping[str, Any], bm25: Mapping[str, Any]) -> str:
+    """Before, after and BM25 in one reading, as the end of a sentence and another one."""
+    metric = "nDCG@10"
     told = {
         1: "training helped",
         0: "training is not told apart from no effect",
         -1: "training made it worse",
         None: "there are too few queries for an interval",
-    }[_sign(gain)]
+    }[_sign(reading["gain"][metric])]
     held = {
         1: "is better than",
         0: "is not told apart from",
         -1: "is worse than",
         None: "cannot be compared with",
-    }[_sign(over)]
+    }[_sign(bm25["gain"][metric])]
     return (
-        f"On {facts['unseen'][split]['of']:,} queries of split {markdown.code(split)} nDCG@10 went from {before:.4f} "
-        f"to {after:.4f}: {told}. It {held} BM25, which has {other:.4f} there."
+        f"went from {reading['before'][metric]:.4f} to {reading['after'][metric]:.4f}: {told}. The model {held} BM25, "
+        f"which has {bm25['metrics'][metric]:.4f} there."
     )
 
 

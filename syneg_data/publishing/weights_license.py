@@ -1,6 +1,6 @@
 """Which licence a trained retriever may carry, given its base, its data set and who wrote for it (not legal advice)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from syneg_data.licenses import LICENSES, LLAMA, WEIGHTS, asks, duties, terms_ask
@@ -49,7 +49,7 @@ class Origins:
         if self.base is None:
             yield "nobody states a licence of the base model"
         elif (base := self.base_id()) is None:
-            yield f"the base model's licence, {self.base}, is none that the Hub lists"
+            yield f"the base model's licence, {self.base}, is none whose conditions are known here"
         elif duties(base) - {"attribution"}:
             yield f"the base model's licence, {base}, {asks(base)}"
         yield from self.asked_by_texts()
@@ -63,30 +63,54 @@ class Origins:
                 yield f"{what} licence, {license}, {asks(license)}"
 
     def against(self, chosen: str) -> str | None:
-        """Why `chosen` cannot be the licence of the weights, and what to choose; None if nothing is known."""
-        base = self.base_id()
+        """Why `chosen` cannot be the licence of the weights, and which one can; None if nothing is known."""
+        demands = list(self._demands())
+        why = next((why for why, meets in demands if not meets(chosen)), None)
+        if why is None:
+            return None
+        possible = {license for license in WEIGHTS if all(meets(license) for _, meets in demands)}
+        for license in (self.base_id(), self.terms):
+            if license in possible - {"other"}:
+                return f"{why}; choose {license}"
+        if not possible:
+            clash = "" if "no derivatives" in duties(self.base_id() or "other") else f", against the terms {self.terms}"
+            return f"{demands[0][0]}{clash}; train another base"
+        some = "a non-commercial licence, or " if possible & LICENSES - {"other"} else ""
+        return f"{why}; choose {some}other, with a name and a link"
+
+    def _demands(self) -> Iterator[tuple[str, Callable[[str], bool]]]:
+        """What base and generator ask of the licence of the weights: in words, and whether one meets it."""
+        base, terms = self.base_id(), self.terms
         asked = duties(base) if base is not None else frozenset()
+        stated = f"the base model's licence {base}"
         if "no derivatives" in asked:
-            return f"the base model's licence {base} forbids publishing what is made from it; train another base"
-        if base is not None and base not in (chosen, "other") and any(x.startswith("share-alike") for x in asked):
-            return f"the base model's licence {base} is share-alike; choose {base}"
-        if "non-commercial use" in asked and not duties(chosen) & {"non-commercial use", "terms of its own"}:
-            return f"the base model's licence {base} is non-commercial; choose {base}"
-        if base is not None and base not in LICENSES and chosen not in (base, "other"):
-            return f"the base model's licence {base} goes along with what is made from it; choose {base}"
-        if base == "other" and chosen != "other":
-            return "the base model has terms of its own; choose other, with a name and a link"
-        if "attribution" in asked and not duties(chosen):
-            return f"the base model's licence {base} asks for attribution, which {chosen} waives; choose {base}"
-        if self.terms in LLAMA | {"gemma"} and chosen not in (self.terms, "other"):
-            return f"the generator's terms {self.terms} go along with models trained on its output; choose {self.terms}"
-        if self.terms == "qwen-research" and not duties(chosen) & {"non-commercial use", "terms of its own"}:
-            return "the generator's terms qwen-research are for research; choose a non-commercial licence, or other"
-        return None
+            yield f"{stated} forbids publishing what is made from it", lambda license: False
+        if base != "other" and any(x.startswith("share-alike") for x in asked):
+            yield f"{stated} is share-alike", lambda license: license == base
+        if "non-commercial use" in asked:
+            yield f"{stated} is non-commercial", _non_commercial
+        if base is not None and base not in LICENSES:
+            yield f"{stated} goes along with what is made from it", lambda license: license in (base, "other")
+        if base == "other":
+            yield "the base model has terms of its own", lambda license: license == "other"
+        if "attribution" in asked:
+            yield f"{stated} asks for attribution, which this one waives", lambda license: bool(duties(license))
+        if terms in LLAMA | {"gemma"}:
+            yield (
+                f"the generator's terms {terms} go along with models trained on its output",
+                lambda license: license in (terms, "other"),
+            )
+        if terms == "qwen-research":
+            yield "the generator's terms qwen-research are for research", _non_commercial
 
     def prefix(self) -> str:
         """What the name of a published model must begin with; empty where nobody asks for anything."""
         return "Llama" if {self.base_id(), self.terms} & LLAMA else ""
+
+
+def _non_commercial(license: str) -> bool:
+    """Whether a licence keeps commerce out, or its own terms, which nobody here has read, may."""
+    return license == "other" or "non-commercial use" in duties(license)
 
 
 def because(origins: Origins, base: str, data: str | None, license: str | None, *, chosen: bool) -> list[str]:

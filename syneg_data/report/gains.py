@@ -29,11 +29,14 @@ def print_gains(facts: Mapping[str, Any], folder: str) -> None:
             _rows(table, label, new["before"], new["after"], new["gain"])
     if facts["before"]:
         console.print(table)
-    for split, gain in facts["gain"].items():
-        if gain["nDCG@10"]:
+    for split, gains in facts["gain"].items():
+        if gains["nDCG@10"]:
             chosen = " (chose the weights, which flatters it)" if split == "dev" and facts["settings"]["checks"] else ""
-            console.print(f"{split}{chosen}: {in_words(gain['nDCG@10'])}", markup=False)
+            console.print(f"{split}{chosen}: {in_words(gains['nDCG@10'])}", markup=False)
             console.print(f"{split}: {beside_bm25(facts, split)}", markup=False)
+            new = facts["unseen"][split]
+            if 0 < new["queries"] < new["of"] and (gain := new["gain"]["nDCG@10"]):
+                console.print(f"{split}, no positive trained on: {in_words(gain)}", markup=False)
     if facts["license"] is None:
         console.print("no licence follows for the model (its card says why): name one with --license to publish it")
     console.print(

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import pyarrow.parquet
 import pytest
 import yaml
 
@@ -143,9 +144,30 @@ def test_data_and_retriever_load_at_their_revisions(alice, published):
 def test_the_retriever_names_its_data_and_the_data_its_retriever(hub, alice, published):
     facts = json.loads((alice.home / "retriever" / "training.json").read_text())
     assert facts["dataset"] == f"{DATA}@{receipt(alice, 'first')['commit']}"
-    front = yaml.safe_load(hub.file(f"models/{MODEL}", "v1.0.0", "README.md").decode().split("---\n")[1])
-    assert front["datasets"] == [DATA] and front["license"]
-    assert MODEL in hub.file(f"datasets/{DATA}", "v1.0.0", "README.md").decode()
+    card = hub.file(f"models/{MODEL}", "v1.0.0", "README.md").decode()
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert (front["datasets"], front["license"]) == ([DATA], "apache-2.0")
+    revisions = {result["dataset"]["revision"] for entry in front["model-index"] for result in entry["results"]}
+    assert revisions == {receipt(alice, "first")["commit"]}
+    assert f'SentenceTransformer("{MODEL}", revision="v1.0.0")' in card and f"syneg-data train {DATA}@v1.0.0" in card
+    assert f"[{MODEL}](https://huggingface.co/{MODEL})" in hub.file(f"datasets/{DATA}", "v1.0.0", "README.md").decode()
+
+
+def test_nothing_released_says_where_it_was_made_and_no_retriever_holds_a_text(hub, alice, published):
+    """The home folder in any spelling; the texts that were trained on, by their beginnings."""
+    released = {
+        (repo, path): hub.file(repo, "v1.0.0", path)
+        for repo in (f"datasets/{DATA}", f"models/{MODEL}")
+        for path in hub.commits(repo)[-2].files
+    }
+    home = str(alice.home).encode()
+    assert len(released) > 30 and not [name for name, content in released.items() if home in content]
+    rows = pyarrow.parquet.read_table(alice.home / "first" / "n-tuple" / "train-00000-of-00001.parquet").to_pylist()
+    texts = {text[:40].encode() for row in rows for text in row.values()}
+    ours = {path: content for (repo, path), content in released.items() if repo == f"models/{MODEL}"}
+    assert len(texts) > 50 and not [path for path, content in ours.items() if any(text in content for text in texts)]
+    front = yaml.safe_load(ours["README.md"].decode().split("---\n")[1])
+    assert "widget" not in front
 
 
 def test_what_is_pulled_is_the_release_and_a_build_again(hub, alice, published):

@@ -103,7 +103,7 @@ def test_the_line_of_a_released_card_loads_that_version(encoder, tmp_path):
 REFUSED = (
     ({"license": "cc0-1.0"}, "training.license: cc0-1.0: the base model's licence apache-2.0 asks for attribution"),
     ({"license": "mitt"}, r"training\.license: unknown licence 'mitt'; did you mean 'mit'\?"),
-    ({"license": "other"}, "license_name and license_link belong to license: other, which needs both; set all three"),
+    ({"license": "other"}, ": training: license_name and license_link belong to license: other, which needs both"),
     ({"license": "mit", "license_name": "mine"}, "license_name and license_link belong to license: other"),
 )
 

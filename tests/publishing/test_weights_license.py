@@ -1,5 +1,7 @@
 """Which licence the weights of a retriever may carry: what follows by itself, what cannot be, and what is said."""
 
+import re
+
 import pytest
 
 from syneg_data.licenses import LICENSES, TERMS, WEIGHTS
@@ -52,10 +54,16 @@ def test_what_follows_without_a_choice(made, follows):
         (origins("llama3.2"), "apache-2.0", "llama3.2 goes along with what is made from it; choose llama3.2"),
         (origins("gemma"), "mit", "the base model's licence gemma goes along"),
         (origins("other"), "mit", "the base model has terms of its own; choose other, with a name and a link"),
-        (origins("apache-2.0"), "cc0-1.0", "asks for attribution, which cc0-1.0 waives; choose apache-2.0"),
+        (origins("apache-2.0"), "cc0-1.0", "asks for attribution, which this one waives; choose apache"),
         (origins(terms="llama3.1"), "apache-2.0", "the generator's terms llama3.1 go along with models trained on"),
         (origins(terms="gemma"), "apache-2.0", "the generator's terms gemma go along"),
-        (origins(terms="qwen-research"), "mit", "the generator's terms qwen-research are for research"),
+        (origins(terms="qwen-research"), "mit", "are for research; choose a non-commercial licence, or other, with"),
+        # Where base and generator both have a say, what is advised suits both.
+        (origins("cc-by-nc-4.0"), "gemma", "the base model's licence cc-by-nc-4.0 is non-commercial; choose cc-by-nc"),
+        (origins("mit", terms="gemma"), "cc0-1.0", "this one waives; choose gemma"),
+        (origins("cc-by-nc-4.0", terms="llama3.1"), "mit", "is non-commercial; choose other, with a name and a link"),
+        (origins("llama3.2", terms="gemma"), "gemma", "what is made from it; choose other, with a name and a link"),
+        (origins("cc-by-sa-4.0", terms="gemma"), "other", "share-alike, against the terms gemma; train another base"),
     ],
 )  # fmt: skip
 def test_what_cannot_be(made, chosen, why):
@@ -83,6 +91,25 @@ def test_what_cannot_be(made, chosen, why):
 )
 def test_what_people_may_choose(made, chosen):
     assert made.against(chosen) is None
+
+
+def test_what_is_advised_is_never_refused():
+    """Whoever does what the message says is not told something else then."""
+    advised, hopeless = 0, set()
+    for made in (
+        origins(base, terms=terms)
+        for base in (None, "Custom", *WEIGHTS)
+        for terms in (None, "mit", "gemma", "llama3.1", "llama4", "qwen-research")
+    ):
+        for why in {made.against(chosen) for chosen in ("mit", "cc0-1.0", "gemma", "llama3.2", "cc-by-nc-sa-4.0")}:
+            if found := re.search(r"choose (?:a non-commercial licence, or )?([a-z0-9.-]+)", why or ""):
+                advised += 1
+                assert made.against(found[1]) is None, (made, why)
+            elif why:
+                hopeless.add((made.base, made.terms))
+                assert all(made.against(license) for license in WEIGHTS)
+    assert advised > 150
+    assert ("cc-by-nd-4.0", None) in hopeless and ("gfdl", "llama4") in hopeless and ("gemma", "llama4") not in hopeless
 
 
 def test_what_follows_is_never_refused():

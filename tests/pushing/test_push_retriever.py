@@ -72,6 +72,31 @@ def test_the_link_to_the_data_set_is_verified(hub, tmp_path):
     assert hub.refs(KEY).tags == {"v1.0.0": hub.commits(KEY)[0].oid}
 
 
+def test_a_card_without_its_data_set_is_told(hub, tmp_path):
+    remote = Remote(hub.url, hub.token(), "alice/retriever", "model")
+    (said,) = make_plan(read_folder(write_retriever(tmp_path / "r")), "alice/retriever", "1.0.0", remote).warnings
+    assert said.startswith(
+        "the card links to no data set, for the one that was trained on was not on the Hub; push that"
+    )
+
+
+def test_a_public_retriever_of_private_data_is_told_before_anybody_says_yes(hub, tmp_path):
+    data = World(hub, write_build(tmp_path / "stones"), hub.token())
+    receipt = data.push()
+    where = {"id": "alice/stones", "tag": "v1.0.0", "commit": receipt["commit"]}
+    folder = write_retriever(tmp_path / "r", where, receipt["built"])
+
+    def warnings(*, public):
+        remote = Remote(hub.url, data.token, "alice/retriever", "model")
+        return make_plan(read_folder(folder), "alice/retriever", "1.0.0", remote, public=public).warnings
+
+    assert warnings(public=False) == ()
+    (said,) = warnings(public=True)
+    assert said.startswith("alice/stones, the data set that the card links to, is private: all would see its name")
+    hub.storage.get("datasets/alice/stones").private = False
+    assert warnings(public=True) == ()
+
+
 def test_a_retriever_does_not_go_into_a_data_sets_repository(hub, tmp_path):
     data = World(hub, write_build(tmp_path / "stones"), hub.token())
     data.push()
