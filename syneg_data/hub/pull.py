@@ -174,8 +174,8 @@ def _refuse_another(label: str, manifest: Mapping[str, Any], revision: str, comm
     version = str(release.get("version"))[:40]
     if _TAG.fullmatch(revision) and revision != f"v{version}":
         raise InputError(
-            f"{label}: the tag leads to version {version!r}, so it was moved or set by hand; ask its owner, or name the "
-            f"commit if that is what you want: {commit}"
+            f"{label}: the tag leads to version {version!r}, so it was moved or set by hand; ask its owner, or name "
+            f"the commit if that is what you want: {commit}"
         )
 
 

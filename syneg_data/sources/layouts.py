@@ -118,8 +118,9 @@ def _judged(configs: Configs) -> Mapping[str, Sequence[str]]:
 
 
 def pair_files(folder: Path, pattern: str) -> list[Path]:
-    """The files of `folder` that match a pattern and hold rows of pairs, in order."""
-    return [folder / name for name in _matching(_names(folder), [pattern], PAIRS)]
+    """The files of `folder` that match a pattern and hold rows of pairs, in order; all parts, unless it names parts."""
+    names = _matching(_names(folder), [pattern], PAIRS)
+    return [folder / name for name in names] if "-of-" in pattern else _whole(folder, names)
 
 
 def _whole(folder: Path, names: Sequence[str]) -> list[Path]:

@@ -414,6 +414,19 @@ def test_pairs_that_are_not_there(here):
         other.load(13)
 
 
+def test_a_part_of_the_pairs_is_taken_only_where_it_is_named(here):
+    files = layouts.pairs()
+    pairs = HubPairs(files="pair/train-*", query="question", positive="answer")
+    whole = Hub(id="a/pairs", revision="main", license="mit", pairs=pairs)
+    put(here, "a/pairs", files)
+    count = len(whole.load(13).queries)
+    named = pairs.model_copy(update={"files": "pair/train-00000-of-*"})
+    assert 0 < len(whole.model_copy(update={"pairs": named}).load(13).queries) < count
+    here.put("datasets/a/pairs", "dataset", {}, deleted=("pair/train-00001-of-00002.parquet",))
+    with pytest.raises(InputError, match=r"1 of 2 files are there \(pair/train-00000-of-00002\.parquet"):
+        whole.load(13)
+
+
 REFUSED = {
     "qrels of its own": ({"qrels": "a/b@v1"}, "qrels is the repository itself; leave it out"),
     "qrels without a revision": ({"qrels": "a/c"}, "should match pattern"),
