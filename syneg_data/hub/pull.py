@@ -78,14 +78,15 @@ def pull(name: str, out: Path | None = None) -> Pulled:
     default = Path("builds") / f"{repo.rpartition('/')[2]}-{revision.replace('/', '-')}"
     folder = Path(os.path.realpath(out or default))  # a link stays; what it leads to is replaced
     refuse_foreign(folder, _MARKS[kind])
-    if _holds(folder, digest):
-        return _pulled(folder, repo, kind, revision, commit, digest, fetched=False)
+    label = f"{repo}@{revision}"
     held = read_manifest(folder)
+    if held is not None and _holds(folder, digest):
+        _refuse_another(label, held, revision, commit)
+        return _pulled(folder, repo, kind, revision, commit, digest, fetched=False)
     if held is not None and "release" not in held:
         raise InputError(f"{folder}: holds a build of your own, which would be lost; choose another --out")
     workspace = Workspace(folder.parent / f".{folder.name}.work")
     with workspace.locked():
-        label = f"{repo}@{revision}"
         manifest, names = _manifest(label, repo, kind, revision, commit, digest)
         scratch = workspace.scratch("pulled")
         _fetch_files(label, repo, kind, commit, names, scratch)

@@ -246,6 +246,8 @@ def test_a_tag_that_was_moved_to_another_version_is_found_out(here, build):
         f"name the commit if that is what you want: {oid}"
     )
     assert pull(f"alice/ds@{oid}", Path("meant")).commit == oid
+    with pytest.raises(InputError, match="so it was moved or set by hand"):
+        pull("alice/ds@v1.0.0", Path("meant"))
 
 
 # Names
