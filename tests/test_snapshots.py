@@ -8,6 +8,7 @@ from syneg_data.publishing.release import open_release
 from syneg_data.references import HubModel
 from syneg_data.snapshots import endpoint, fetch, message_of, resolve
 from tests.loopback import reach
+from tests.publishing.test_release import write_release
 
 NOBODY = "http://127.0.0.1:9"
 REPO = "datasets/alice/ds"
@@ -106,10 +107,23 @@ def test_releases_and_models_come_through_the_same_door(here, monkeypatch):
     assert sorted(path.name for path in model.path.iterdir()) == ["config.json", "model.safetensors"]
     with pytest.raises(InputError, match=r"^alice/ds@[0-9a-f]{40}: has no manifest.json of a build"):
         open_release("alice/ds@v1.0.0")
+    at("v1.0.0")
     monkeypatch.setenv("HF_ENDPOINT", NOBODY)
     for found in (lambda: HubModel(id="alice/m", revision="main").resolve(), lambda: open_release("alice/ds@v1.0.0")):
         with pytest.raises(UnavailableError, match=r"or write [0-9a-f]{40} in place of"):
             found()
+
+
+def test_of_a_release_only_what_its_manifest_lists_is_fetched(here, tmp_path):
+    folder = write_release(tmp_path / "small")
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    here.put("datasets/alice/made", "dataset", files | {"large.bin": b"x", "a/more.parquet": b"x"})
+    assert open_release("alice/made@main").table("n-tuple").num_rows == 1
+    here.put("datasets/alice/other", "dataset", {"large.bin": b"x"})
+    with pytest.raises(InputError, match=r"has no manifest.json of a build"):
+        open_release("alice/other@main")
+    asked = {log.path.partition("/resolve/")[2].partition("/")[2] for log in here.log if "/resolve/" in log.path}
+    assert asked == set(files)
 
 
 # What else goes wrong, each with what to do.

@@ -2,6 +2,7 @@
 
 import glob
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,7 @@ from syneg_data.snapshots import Kind, Snapshot, fetch, message_of, resolve
 from syneg_data.workspace import Workspace
 
 _MARKS: Mapping[Kind, str] = {"dataset": BUILD, "model": RETRIEVER}
+_TAG = re.compile(r"v\d+\.\d+\.\d+")  # as `push` names them
 _DIGEST = re.compile(r"^Syneg-Manifest: sha256:([0-9a-f]{64})[ \t\r]*$", re.MULTILINE)
 
 
@@ -74,17 +76,18 @@ def pull(name: str, out: Path | None = None) -> Pulled:
     repo, kind, revision = _parsed(name)
     kind, commit, digest = _found(repo, kind, revision)
     default = Path("builds") / f"{repo.rpartition('/')[2]}-{revision.replace('/', '-')}"
-    folder = (out or default).absolute()
+    folder = Path(os.path.realpath(out or default))  # a link stays; what it leads to is replaced
     refuse_foreign(folder, _MARKS[kind])
-    if _holds(folder, digest):
-        return _pulled(folder, repo, kind, revision, commit, digest, fetched=False)
+    label = f"{repo}@{revision}"
     held = read_manifest(folder)
+    if held is not None and _holds(folder, digest):
+        _refuse_another(label, held, revision, commit)
+        return _pulled(folder, repo, kind, revision, commit, digest, fetched=False)
     if held is not None and "release" not in held:
         raise InputError(f"{folder}: holds a build of your own, which would be lost; choose another --out")
     workspace = Workspace(folder.parent / f".{folder.name}.work")
     with workspace.locked():
-        label = f"{repo}@{revision}"
-        manifest, names = _manifest(label, repo, kind, commit, digest)
+        manifest, names = _manifest(label, repo, kind, revision, commit, digest)
         scratch = workspace.scratch("pulled")
         _fetch_files(label, repo, kind, commit, names, scratch)
         _copy(manifest.path, "manifest.json", scratch)
@@ -130,7 +133,9 @@ def _found(repo: str, kind: Kind | None, revision: str) -> tuple[Kind, str, str]
     return kind, commit, digests.pop()
 
 
-def _manifest(label: str, repo: str, kind: Kind, commit: str, digest: str) -> tuple[Snapshot, dict[str, Any]]:
+def _manifest(
+    label: str, repo: str, kind: Kind, revision: str, commit: str, digest: str
+) -> tuple[Snapshot, dict[str, Any]]:
     """The manifest that the commit names, and the files that it lists."""
     for fresh in (False, True):  # a cache may be damaged; the Hub itself is asked before it is blamed
         found = fetch(repo, commit, repo_type=kind, allow_patterns=["manifest.json"], fresh=fresh)
@@ -153,8 +158,26 @@ def _manifest(label: str, repo: str, kind: Kind, commit: str, digest: str) -> tu
             f"{label}: manifest.json has the schema {str(manifest.get('schema'))[:20]}, this version reads {SCHEMA}; "
             "use the version that wrote it"
         )
+    _refuse_another(label, manifest, revision, commit)
     refuse_unsafe(label, files)
     return found, files
+
+
+def _refuse_another(label: str, manifest: Mapping[str, Any], revision: str, commit: str) -> None:
+    """Make sure that a manifest is that of a release, and of the version whose tag was asked for.
+
+    Raises:
+        InputError: it is not. A tag that was moved leads to a release that is whole, but not to the one that is meant.
+    """
+    release = manifest.get("release")
+    if not isinstance(release, dict) or not str(manifest.get("tool")).startswith("syneg-data "):
+        raise InputError(f"{label}: its manifest is not one that `syneg-data push` writes; ask its owner")
+    version = str(release.get("version"))[:40]
+    if _TAG.fullmatch(revision) and revision != f"v{version}":
+        raise InputError(
+            f"{label}: the tag leads to version {version!r}, so it was moved or set by hand; ask its owner, or name "
+            f"the commit if that is what you want: {commit}"
+        )
 
 
 def _fetch_files(label: str, repo: str, kind: Kind, commit: str, files: Mapping[str, Any], scratch: Path) -> None:

@@ -11,7 +11,7 @@ from syneg_data.errors import InputError
 
 SCHEMA = 1  # of the manifest and of the folder that it lists
 UNLISTED = frozenset({"manifest.json", "run.json"})  # the manifest itself, and what differs from run to run
-LONGEST_NAME = 255  # bytes of one part of a path, as file systems have it
+LONGEST_NAME, LONGEST_PATH = 255, 1024  # bytes of one part of a path, as file systems have it; and of all of them
 BUILD, RETRIEVER = "recipe.lock.yaml", "training.json"  # what only a build has, and only a trained retriever
 
 
@@ -72,7 +72,8 @@ def refuse_unsafe(label: str, names: Collection[str]) -> None:
     for name in names:
         parts = name.split("/")
         plain = name.isprintable() and "\\" not in name and ":" not in parts[0] and name not in UNLISTED
-        if not plain or any(not part or part.startswith(".") or len(part.encode()) > LONGEST_NAME for part in parts):
+        short = plain and len(name.encode()) <= LONGEST_PATH and all(len(p.encode()) <= LONGEST_NAME for p in parts)
+        if not short or any(not part or part.startswith(".") for part in parts):
             raise InputError(f"{label}: manifest.json lists {name!r}, which is no safe name of a file; refused")
         if any("/".join(parts[:n]) in names for n in range(1, len(parts))):
             raise InputError(f"{label}: manifest.json lists {name!r} below what it also lists as a file; refused")
@@ -95,7 +96,9 @@ def refuse_foreign(folder: Path, mark: str) -> None:
     manifest = read_manifest(folder) or {}
     ours = str(manifest.get("tool")).startswith("syneg-data ") and isinstance(manifest.get("files"), dict)
     known = UNLISTED | set(manifest["files"]) if ours else {"run.json"}
-    foreign = [name for name in _files(folder) if name not in known]
+    # A link to a folder, or to nothing, is no file that a manifest lists, but it is somebody's.
+    links = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink())
+    foreign = sorted({*_files(folder), *links} - known)
     other = {BUILD: "a trained retriever", RETRIEVER: "a build"}[mark]
     if ours and mark not in manifest["files"] and {BUILD, RETRIEVER} & set(manifest["files"]):
         raise InputError(f"{folder}: holds {other}, which would be lost; choose another --out")

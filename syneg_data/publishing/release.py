@@ -1,5 +1,6 @@
 """A release: a build folder, here or on the Hub, read back and checked against its manifest."""
 
+import glob
 import json
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Mapping, Sequence
@@ -196,12 +197,16 @@ def open_release(name: str) -> Release:
     repository, at, revision = name.partition("@")
     if not (at and repository and revision):
         raise InputError(f"{name}: neither a build folder nor ID@REVISION; name one, or run `syneg-data build` first")
-    found = fetch(repository, revision, repo_type="dataset")
-    release = _checked(found.path, f"{repository}@{found.commit}")
+    found = fetch(repository, revision, repo_type="dataset", allow_patterns=["manifest.json"])
+    label = f"{repository}@{found.commit}"
+    listed = [glob.escape(name) for name in _listed(found.path, label)]  # what else lies there may be anything
+    fetch(repository, found.commit, repo_type="dataset", allow_patterns=listed)
+    release = _checked(found.path, label)
     return replace(release, hub=OnHub(repository, revision, found.commit))
 
 
-def _checked(folder: Path, label: str) -> Release:
+def _listed(folder: Path, label: str) -> dict[str, Any]:
+    """The files of a build that its manifest lists, and what it says of each."""
     manifest = read_manifest(folder) or {}
     files = manifest.get("files")
     if isinstance(files, dict) and RETRIEVER in files and BUILD not in files:
@@ -214,6 +219,11 @@ def _checked(folder: Path, label: str) -> Release:
             "use the version that wrote it, or build it again"
         )
     refuse_unsafe(label, files)
+    return files
+
+
+def _checked(folder: Path, label: str) -> Release:
+    files = _listed(folder, label)
     wrong = [name for name, entry in files.items() if not as_listed(folder / name, entry)]
     if wrong:
         raise InputError(

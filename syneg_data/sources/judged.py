@@ -214,7 +214,9 @@ def _rows(paths: Sequence[Path]) -> Iterator[tuple[Path, int, dict[str, str]]]:
 
 def _raw_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     if path.suffix == ".parquet":
-        yield from parquet_rows(path, ("_id", "text"), optional=("title",))
+        # A row of Parquet has every column, so null is how it leaves a title out.
+        for number, row in parquet_rows(path, ("_id", "text"), optional=("title",)):
+            yield number, {name: value for name, value in row.items() if name != "title" or value is not None}
         return
     for number, line in numbered_lines(path):
         if line.strip():

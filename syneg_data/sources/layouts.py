@@ -37,13 +37,17 @@ def configs_of(folder: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def _splits(data_files: Any) -> dict[str, list[str]]:  # noqa: ANN401
-    """Split -> patterns, of the one form in which cards name splits: a list of `split` and `path`."""
+    """Split -> patterns, of every form that the Hub reads: patterns alone are train, a mapping names splits."""
+    if isinstance(data_files, dict):
+        parts = list(data_files.items())
+    else:
+        entries = data_files if isinstance(data_files, list) else [data_files]
+        named = [entry for entry in entries if isinstance(entry, dict) and "split" in entry]
+        parts = [(entry["split"], entry.get("path")) for entry in named] or [("train", entries)]
     found: dict[str, list[str]] = {}
-    for entry in data_files if isinstance(data_files, list) else []:
-        if isinstance(entry, dict) and "split" in entry:
-            paths = entry.get("path")
-            names = [path for path in (paths if isinstance(paths, list) else [paths]) if isinstance(path, str)]
-            found.setdefault(str(entry["split"]), []).extend(names)
+    for split, paths in parts:
+        names = [path for path in (paths if isinstance(paths, list) else [paths]) if isinstance(path, str)]
+        found.setdefault(str(split), []).extend(names)
     return {split: names for split, names in found.items() if names}
 
 
@@ -114,8 +118,9 @@ def _judged(configs: Configs) -> Mapping[str, Sequence[str]]:
 
 
 def pair_files(folder: Path, pattern: str) -> list[Path]:
-    """The files of `folder` that match a pattern and hold rows of pairs, in order."""
-    return [folder / name for name in _matching(_names(folder), [pattern], PAIRS)]
+    """The files of `folder` that match a pattern and hold rows of pairs, in order; all parts, unless it names parts."""
+    names = _matching(_names(folder), [pattern], PAIRS)
+    return [folder / name for name in names] if "-of-" in pattern else _whole(folder, names)
 
 
 def _whole(folder: Path, names: Sequence[str]) -> list[Path]:

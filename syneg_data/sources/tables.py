@@ -113,7 +113,7 @@ def parquet_rows(
     Args:
         path: of the file.
         columns: with text.
-        optional: with text, where the file has them.
+        optional: with text, where the file has them; one that is null throughout counts as not there.
         numbers: with numbers.
 
     Raises:
@@ -125,7 +125,7 @@ def parquet_rows(
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            there = [name for name in optional if name in schema.names]
+            there = [name for name in optional if _types(schema, name) not in ([], [pa.null()])]
             for column in (*columns, *there):
                 _refuse_type(path, schema, column, ("string", "large_string"), "it must be text, so cast it to string")
             for column in numbers:
@@ -144,10 +144,15 @@ def parquet_rows(
 
 def _refuse_type(path: Path, schema: Any, column: str, types: Sequence[str], mend: str) -> None:  # noqa: ANN401
     """Refuse a column that is missing, there twice, or of a type whose name does not begin with one of `types`."""
-    kinds = [schema.field(i).type for i in schema.get_all_field_indices(column)]
+    kinds = _types(schema, column)
     if len(kinds) != 1:
         near = ", ".join(map(repr, schema.names[:8])) or "none"
         what = f"no {column!r} among {near}" if not kinds else f"two columns {column!r}"
         raise InputError(f"{shown(path)}: {what}; name the columns in the recipe's source, or add it")
     if not str(kinds[0]).startswith(tuple(types)):
         raise InputError(f"{shown(path)}: {column!r} is {kinds[0]}; {mend}")
+
+
+def _types(schema: Any, column: str) -> list[Any]:  # noqa: ANN401
+    """Of the columns of this name."""
+    return [schema.field(i).type for i in schema.get_all_field_indices(column)]

@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
-from huggingface_hub import get_hf_file_metadata, hf_hub_url
-from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 from tests.hub.conftest import run_script
 from tests.hub.storage import Blob, directories
@@ -160,3 +165,16 @@ def test_large_files_from_another_host_get_no_token(hub, first, tmp_path):
     assert token.encode() not in fetched.sent()
     asked = [logged for logged in hub.log if "/resolve/" in logged.path]
     assert all(logged.headers["authorization"] == f"Bearer {token}" for logged in asked)
+
+
+def test_a_part_of_a_snapshot_is_not_taken_for_all_of_it_where_the_hub_is_gone(hub, first, tmp_path):
+    """What the oldest client that is allowed has to know; its version is chosen by this."""
+    options = {"repo_id": "alice/ds", "repo_type": "dataset", "revision": first, "cache_dir": tmp_path}
+    options |= {"endpoint": hub.url, "token": hub.token()}
+    part = snapshot_download(allow_patterns=["a.txt"], **options)
+    assert set(paths(part)) == {"a.txt"}
+    hub.fail("GET", "/api/", 403, times=None)
+    hub.fail("HEAD", "/resolve/", 404, times=None)
+    with pytest.raises(LocalEntryNotFoundError):
+        snapshot_download(**options)
+    assert snapshot_download(allow_patterns=["a.txt"], **options) == part

@@ -118,6 +118,14 @@ def test_what_no_build_wrote_is_not_destroyed(folder, name):
         refuse_foreign(folder, BUILD)
 
 
+@pytest.mark.parametrize("target", ["thesis", "nothing"])
+def test_a_link_that_no_build_made_is_not_destroyed(folder, tmp_path, target):
+    (tmp_path / "thesis").mkdir()
+    (folder / "link").symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match=r"out: holds files that no build wrote \(link\)"):
+        refuse_foreign(folder, BUILD)
+
+
 def test_files_without_a_manifest_are_foreign(folder):
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match="holds files that no build wrote"):

@@ -122,7 +122,8 @@ def test_the_same_again_fetches_nothing(here, build):
 def test_another_version_takes_the_place_of_the_one_before(here, build):
     released(here, with_manifest(build))
     pull("alice/ds@v1.0.0", Path("out"))
-    later = with_manifest({name: data for name, data in build.items() if name != "README.md"} | {"NOTES.md": b"new"})
+    kept = {name: data for name, data in build.items() if name != "README.md"}
+    later = with_manifest(kept | {"NOTES.md": b"new"}, release={"version": "1.1.0"})
     released(here, later, tag="v1.1.0")
     assert pull("alice/ds@v1.1.0", Path("out")).fetched
     assert contents("out") == later
@@ -227,6 +228,8 @@ def test_a_file_that_is_missing(here, build):
         ({"a.txt": b"x"}, {}, "its manifest lists no recipe.lock.yaml"),
         (dict(MODEL), {}, "its manifest lists no recipe.lock.yaml"),
         ({"recipe.lock.yaml": b"x"}, {"schema": 2}, "manifest.json has the schema 2, this version reads 1"),
+        ({"recipe.lock.yaml": b"x"}, {"release": None}, "its manifest is not one that `syneg-data push` writes"),
+        ({"recipe.lock.yaml": b"x"}, {"tool": "another 1"}, "its manifest is not one that `syneg-data push` writes"),
         ({"recipe.lock.yaml": b"x"}, {"files": ["a"]}, "its manifest lists no recipe.lock.yaml"),
         ({"recipe.lock.yaml": b"x"}, {"files": {"recipe.lock.yaml": 3}}, "1 files are not as its manifest says"),
     ],
@@ -236,12 +239,23 @@ def test_a_manifest_that_is_none_of_ours(here, files, changes, said):
     assert said in refused()
 
 
+def test_a_tag_that_was_moved_to_another_version_is_found_out(here, build):
+    oid = released(here, with_manifest(build, release={"repo": "alice/ds", "version": "2.0.0\x1b[2J", "built": "cd"}))
+    assert refused() == (
+        "alice/ds@v1.0.0: the tag leads to version '2.0.0\\x1b[2J', so it was moved or set by hand; ask its owner, or "
+        f"name the commit if that is what you want: {oid}"
+    )
+    assert pull(f"alice/ds@{oid}", Path("meant")).commit == oid
+    with pytest.raises(InputError, match="so it was moved or set by hand"):
+        pull("alice/ds@v1.0.0", Path("meant"))
+
+
 # Names
 
 
 UNSAFE = [
     "../out.txt", "a/../../b", "/etc/x", "a//b", "a/", "", ".", "..", "a\\b", "C:/x", "a\0b", "a\nb", ".git/config",
-    "a/.env", "x" * 300, "\ud800", "manifest.json", "run.json", "recipe.lock.yaml/x",
+    "a/.env", "x" * 300, "/".join(["x" * 200] * 6), "\ud800", "manifest.json", "run.json", "recipe.lock.yaml/x",
 ]  # fmt: skip
 
 
@@ -305,6 +319,18 @@ def test_a_pull_that_was_cut_off_leaves_nothing_and_the_next_one_completes_it(he
     assert contents("out") == files
 
 
+def test_a_hub_that_is_gone_in_the_middle_is_no_broken_release(here, build):
+    files = with_manifest(build)
+    released(here, files)
+
+    def gone():
+        here.fail("GET", "/(tree|revision|commits)/", 403, times=None)  # not a 5xx, which the client would ask again
+        here.fail("HEAD", "/resolve/.*/README.md", 404, times=None)
+
+    here.meanwhile("GET", "/resolve/.*/manifest.json", gone)
+    assert "the Hub does not answer as it should" in refused(error=UnavailableError)
+
+
 def test_a_release_that_moved_meanwhile_is_still_one_release(here, build):
     """The tag is deleted and set anew between two requests: what was begun at a commit is ended at that commit."""
     files = with_manifest(build)
@@ -348,6 +374,20 @@ def test_what_else_stands_there_is_not_replaced(here, build, what):
         said = "holds a trained retriever"
     with pytest.raises(InputError, match=said):
         pull("alice/ds@v1.0.0", out)
+
+
+def test_where_a_link_leads_is_replaced_and_the_link_stays(here, build):
+    released(here, with_manifest(build))
+    released(here, with_manifest(build | {"README.md": b"later"}, release={"version": "1.1.0"}), tag="v1.1.0")
+    Path("large").mkdir()
+    for link in ("there", "new"):
+        Path(link).symlink_to(Path("large") / link)
+    Path("large/there").mkdir()
+    for link in ("there", "new"):
+        for tag in ("v1.0.0", "v1.1.0"):
+            assert pull(f"alice/ds@{tag}", Path(link)).folder == Path.cwd() / "large" / link
+        assert Path(link).is_symlink()
+        assert (Path("large") / link / "README.md").read_bytes() == b"later"
 
 
 def test_one_at_a_time(here, build):

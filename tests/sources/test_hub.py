@@ -122,6 +122,42 @@ def test_pairs_give_what_a_file_gives(here, tmp_path):
     assert not any("triplet" in logged.path for logged in here.log)
 
 
+@pytest.mark.parametrize(
+    ("corpus", "judgements"),
+    [
+        ("texts/c.jsonl", "labels/*"),
+        (["texts/c.jsonl"], ["labels/a.jsonl"]),
+        ({"corpus": "texts/c.jsonl"}, {"train": ["labels/a.jsonl"]}),
+        ([{"split": "corpus", "path": ["texts/c.jsonl"]}], [{"split": "train", "path": "labels/a.jsonl"}]),
+    ],
+)
+def test_a_card_names_files_in_every_form_that_the_hub_reads(here, corpus, judgements):
+    configs = [
+        {"config_name": "corpus", "data_files": corpus},
+        {"config_name": "queries", "data_files": "texts/q.jsonl"},
+        {"config_name": "default", "data_files": judgements},
+    ]
+    source, _ = small(here)  # of which the card knows nothing
+    files = {"corpus.jsonl": "texts/c.jsonl", "queries.jsonl": "texts/q.jsonl", "qrels/test.jsonl": "labels/a.jsonl"}
+    moved = {new: here.file("datasets/a/b", "main", old) for old, new in files.items()}
+    card = f"---\n{yaml.safe_dump({'configs': configs})}---\n".encode()
+    put(here, "a/c", {"README.md": card, "qrels/train.jsonl": b"not what the card says"} | moved)
+    found = source.model_copy(update={"id": "a/c"}).load(13)
+    assert found.qrels == {"q2": {"d2": 1}}
+    assert list(found.documents) == ["d1", "d2"]
+
+
+def test_a_title_that_is_null_is_left_out(here):
+    """As the Hub's own conversion writes the rows of a corpus in which only some documents have a title, or none."""
+    source, _ = small(here)
+    expected = source.load(13)
+    rows = [{"_id": "d1", "title": "T", "text": "one"}, {"_id": "d2", "title": None, "text": "two"}]
+    half, _ = small(here, repo="a/half", files=as_parquet(*rows))
+    assert half.load(13).documents == expected.documents
+    none, _ = small(here, repo="a/none", files=as_parquet(*({**row, "title": None} for row in rows)))
+    assert [document.title for document in none.load(13).documents.values()] == ["", ""]
+
+
 # One commit
 
 
@@ -376,6 +412,19 @@ def test_pairs_that_are_not_there(here):
         InputError, match=r"train-00000-of-00002.parquet: no 'query' among 'question', 'answer', 'extra'"
     ):
         other.load(13)
+
+
+def test_a_part_of_the_pairs_is_taken_only_where_it_is_named(here):
+    files = layouts.pairs()
+    pairs = HubPairs(files="pair/train-*", query="question", positive="answer")
+    whole = Hub(id="a/pairs", revision="main", license="mit", pairs=pairs)
+    put(here, "a/pairs", files)
+    count = len(whole.load(13).queries)
+    named = pairs.model_copy(update={"files": "pair/train-00000-of-*"})
+    assert 0 < len(whole.model_copy(update={"pairs": named}).load(13).queries) < count
+    here.put("datasets/a/pairs", "dataset", {}, deleted=("pair/train-00001-of-00002.parquet",))
+    with pytest.raises(InputError, match=r"1 of 2 files are there \(pair/train-00000-of-00002\.parquet"):
+        whole.load(13)
 
 
 REFUSED = {
