@@ -64,7 +64,8 @@ def change(before: Path, since: str, folder: Folder, repo: str) -> Change:
         old = open_release(str(before))
     except InputError:
         return Change(since, None, (f"{since} is no build that could be compared.",))
-    if (read_manifest(before) or {}).get("release", {}).get("built") == folder.digest:
+    made = (read_manifest(before) or {}).get("release")
+    if isinstance(made, dict) and made.get("built") == folder.digest:
         return Change(since, "none", ("The same build, byte for byte.",))
     # The changelog is new in every release, and so is the version in the card's loading lines: neither is a change.
     same_card = release_card(folder.text("README.md"), repo, f"v{since}", "dataset") == _text(before / "README.md")
