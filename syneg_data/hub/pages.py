@@ -22,6 +22,7 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Attributes are kept, and where the text of a script goes."""
         self.code += [value for _, value in attrs if value]
         if tag in ("script", "style"):
             is_data = ("type", "application/json") in attrs
@@ -30,23 +31,29 @@ class Page(HTMLParser):
                 self.data.append("")
 
     def handle_endtag(self, tag: str) -> None:
+        """A script is over."""
         if tag in ("script", "style"):
             self._into = self.words
 
     def handle_data(self, data: str) -> None:
+        """Text, or a part of a script."""
         if self._into is self.data:  # it may come in parts
             self.data[-1] += data
         else:
             self._into.append(data)
 
     def handle_comment(self, data: str) -> None:
+        """What no browser shows."""
         self.words.append(data)
 
     def handle_decl(self, decl: str) -> None:
+        """What stands in `<!...>`."""
         self.words.append(decl)
 
     def handle_pi(self, data: str) -> None:
+        """What stands in `<?...>`."""
         self.words.append(data)
 
     def unknown_decl(self, data: str) -> None:
+        """What stands in `<![...]>`."""
         self.words.append(data)

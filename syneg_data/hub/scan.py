@@ -62,7 +62,7 @@ def scan_release(contents: Contents, machine: Machine | None = None) -> Scan:
     Raises:
         InputError: a file cannot be read as what its name says.
     """
-    scanner = _Scanner(machine or Machine.here(), tuple(contents.repo.split("/")))
+    scanner = _Scanner(machine or Machine.here(contents.folder.path), tuple(contents.repo.split("/")))
     # Data first: what stands in its texts may be quoted in what describes them.
     for item in sorted(contents.items.values(), key=lambda item: (_is_own(item), item.path)):
         scanner.scan(item)

@@ -19,7 +19,7 @@ from tests.hub.folders import listed, write_build
 
 TOKEN = "hf_" + "aB3" * 12
 MAIL = "jane.doe@somewhere.org"
-HERE = Machine("/srv/people/wilhelmina", "gpu-node-07", "wilhelmina")
+HERE = Machine("/srv/people/wilhelmina", "gpu-node-07.cluster.somewhere.org", "wilhelmina", ("/bigdisk/people/w",))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_columns_of_which_nothing_is_known_are_refused(tmp_path):
     from syneg_data.hub.tables import _leaves
 
     array = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([TOKEN])])
-    with pytest.raises(ValueError, match="columns of type sparse_union.* cannot be searched"):
+    with pytest.raises(ValueError, match=r"columns of type sparse_union.* cannot be searched"):
         list(_leaves(array))
 
 
@@ -209,6 +209,8 @@ def test_safetensors_show_names_and_metadata_and_no_optimizer(tmp_path):
         ("(/tmp/build-1/x)", "absolute_path"),
         (r"in D:\work\data\x", "absolute_path"),
         ("file:///c/x", "file_url"),
+        ("cwd:/scratch/run/7", "absolute_path"),
+        ("at /bigdisk/people/w/stones/x.json", "absolute_path"),
         ("under /srv/people/wilhelmina", "absolute_path"),
         ("made on gpu-node-07.", "host_name"),
         ("by Wilhelmina", "user_name"),
@@ -256,6 +258,23 @@ def test_data_may_hold_addresses_which_are_counted_but_no_credentials(tmp_path):
     assert {kind for _, _, kind in found(scan)} == {"hugging_face_token"}
     assert ("corpus/train-00000-of-00001.parquet", "text, row 11", "hugging_face_token") in found(scan)
     assert dict(scan.in_data) == {"email": 3}
+
+
+def test_traces_of_a_machine_in_the_data_are_counted_and_excuse_no_card(tmp_path):
+    folder = write_build(tmp_path / "stones", changes=[("amber-1", "Wilhelmina wrote /scratch/run/7")])
+    scan = scanned(folder)
+    assert (found(scan), dict(scan.in_data)) == ([], {"absolute_path": 3, "user_name": 3})
+    scan = scanned(folder, log="by Wilhelmina\n")
+    assert found(scan) == [("CHANGELOG.md", "line 1", "user_name")]
+
+
+def test_this_machine_is_known_by_the_folders_that_are_worked_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    machine = Machine.here(tmp_path / "build")
+    assert machine.places == (str(tmp_path.resolve()), str(tmp_path.resolve() / "build"))
+    assert [span.kind for span in Machine("/h", "", "", ("/x/y",)).spans("see:/x/y/z, not a/x/y or /x/yz")] == [
+        "absolute_path"
+    ]
 
 
 def test_what_stands_in_the_data_may_be_quoted_by_its_card(tmp_path):
