@@ -106,8 +106,15 @@ def is_commit(revision: str) -> bool:
 
 
 def token() -> str | None:
-    """The token of the environment; one that was stored on this machine is not used."""
-    return os.environ.get("HF_TOKEN", "").strip() or None
+    """The token of the environment; one that was stored on this machine is not used.
+
+    Raises:
+        InputError: it is such as no header can hold; what refuses it further on would repeat it, in another spelling.
+    """
+    found = os.environ.get("HF_TOKEN", "").strip()
+    if not re.fullmatch(r"[!-~]*", found):
+        raise InputError("HF_TOKEN: holds spaces, line ends or letters that no token has; copy it again")
+    return found or None
 
 
 def endpoint() -> str:

@@ -20,7 +20,7 @@ from syneg_data.publishing.versioning import Level
 
 NAME = "CHANGELOG.md"
 _HEAD = "# Changelog\n\nNewest first. What the three numbers promise: MAJOR.MINOR.PATCH as in semantic versioning.\n"
-_ENTRY = re.compile(r"^## +v?(?P<version>\d+\.\d+\.\d+)\b.*$", re.MULTILINE)
+_ENTRY = re.compile(r"^## +v?(?P<version>\d+\.\d+\.\d+)(?![\w.+-]).*$", re.MULTILINE)
 _FACTS = ("base", "base_sha256", "dataset", "dataset_sha256", "seed", "settings", "after")  # of a retriever
 
 
@@ -110,13 +110,15 @@ def with_entry(old: str, version: str, found: Change) -> str:
     """The changelog with the entry of a version on top.
 
     Args:
-        old: the one there is, or nothing. Its entries stay as they are, but one of this very version, which was left
-            by a release that was never finished, gives way.
+        old: the one there is, or nothing. Its entries and what stands above them stay as they are, but one of this
+            very version, which was left by a release that was never finished, gives way.
         version: three numbers.
         found: what it says.
     """
     kept = [text.rstrip() for of, text in _entries(old) if of != version]
-    return "\n\n".join([_HEAD.rstrip(), f"## {version}\n\n{found.entry()}", *kept]) + "\n"
+    first = _ENTRY.search(old)
+    head = old[: first.start() if first else len(old)].strip() or _HEAD.rstrip()
+    return "\n\n".join([head, f"## {version}\n\n{found.entry()}", *kept]) + "\n"
 
 
 def entry_of(text: str, version: str) -> str:

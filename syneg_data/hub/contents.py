@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
@@ -19,11 +20,24 @@ Kind = Literal["dataset", "model"]
 WORDS: Mapping[Kind, str] = {"dataset": "data set", "model": "model"}
 
 _PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".h5", ".keras"}
+_PACKED = {".gz", ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".br", ".zip", ".7z", ".rar", ".tar", ".arrow"}
 _TABLES = {".parquet", ".arrow"}
 _TEXT = {".md", ".json", ".jsonl", ".yaml", ".html", ".svg", ".csv", ".tsv", ".trec", ".txt"}
 _STATE = re.compile(r"(?:optimizer|scheduler|training_args)(?:\..*)?|(?:rng_state|trainer_state).*|checkpoint-\d+")
 # Protocol 2 and later say so; of the older ones, how a list, a dict or a call of a module's function begins.
 _PICKLE = re.compile(rb"\x80[\x00-\x05]|\([dl]p?\d*\n|c[\w.]+\n[\w.]+\n|[\]}]q.")
+
+
+_MAGIC = (
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x28\xb5\x2f\xfd",
+    b"\x04\x22\x4d\x18",
+    b"PK\x03\x04",
+    b"7z\xbc\xaf",
+    b"Rar!",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Item:
         """Its bytes from the start."""
         return self.source.open("rb") if isinstance(self.source, Path) else io.BytesIO(self.source)
 
+    @cached_property
     def git_oid(self) -> str:
         """The name that git gives a blob of these bytes (sha1, in hex)."""
         digest = hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
@@ -135,6 +150,7 @@ def read_folder(path: Path) -> Folder:
         raise InputError(f"{path}: is a release that was pulled; publish the folder that it was made from")
     kind: Kind = "dataset" if BUILD in listed else "model"
     root = path.resolve()
+    path = root if not path.name else path  # as "." is
     problems = [what for name, entry in sorted(listed.items()) for what in _problems(root, name, entry, kind)]
     if problems:
         raise InputError("\n".join(f"{path.name}/{what}" for what in problems))
@@ -183,9 +199,12 @@ def _made(name: str, text: str) -> Item:
 def _problems(root: Path, name: str, entry: Any, kind: Kind) -> Iterator[str]:  # noqa: ANN401
     """Why a file that a manifest lists cannot go up."""
     parts = PurePosixPath(name).parts
-    plain = "\\" not in name and "\0" not in name and "/".join(parts) == name
-    if not plain or not parts or parts[0] == "/" or ".." in parts:
+    plain = "\\" not in name and name.isprintable() and "/".join(parts) == name
+    if not plain or not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
         yield f"{name!r}: no plain path inside the folder; build it again"
+        return
+    if name in (*UNLISTED, "CHANGELOG.md"):
+        yield f"{name}: a release has a file of its own of that name, or none; build it again"
         return
     if any(part.startswith(".") for part in parts):
         yield f"{name}: hidden files are never published; build it again"
@@ -203,15 +222,24 @@ def _problems(root: Path, name: str, entry: Any, kind: Kind) -> Iterator[str]:  
         yield f"{name}: a table; data belongs into a data set's repository, not a model's"
     elif not as_listed(root / name, entry):
         yield f"{name}: not as manifest.json says; make it again"
-    elif suffix not in _TEXT and _is_pickle(root / name):
+    elif _is_pickle(root / name, text=suffix in _TEXT):
         yield f"{name}: a pickle, whatever its name says; pickles run code when they are read, use safetensors"
+    elif suffix in _PACKED or _is_packed(root / name):
+        yield f"{name}: packed, so what is in it cannot be searched; put it there as it is, and build it again"
 
 
-def _is_pickle(path: Path) -> bool:
-    """Whether a file begins as pickles do, or is an archive that holds one."""
+def _is_packed(path: Path) -> bool:
+    """Whether a file begins as compressed files and archives do."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    return head.startswith(_MAGIC) or head[257:262] == b"ustar"
+
+
+def _is_pickle(path: Path, *, text: bool = False) -> bool:
+    """Whether a file begins as pickles do, or is an archive that holds one; words may be like those of the oldest."""
     with path.open("rb") as file:
         head = file.read(1024)
-    if _PICKLE.match(head):
+    if re.match(rb"\x80[\x00-\x05]", head) if text else _PICKLE.match(head):
         return True
     if not zipfile.is_zipfile(path):
         return False

@@ -104,6 +104,11 @@ def fault_of(error: Exception, token: str | None) -> Fault | None:
         return Fault(None, clean(f"{type(broken).__name__}: {broken}", token))
     if isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith("hf_xet"):
         return Fault(None, clean(f"{type(error).__name__}: {error}", token))
+    if isinstance(error, hub.HFValidationError | ImportError):  # the latter for a proxy that takes another package
+        return Fault(400, clean(str(error), token))
+    # What the client makes of an answer that is no JSON, or lacks what belongs there, as that of a portal on the way.
+    if isinstance(error, ValueError | LookupError | TypeError | AttributeError | AssertionError):
+        return Fault(None, clean(f"none that can be read, {type(error).__name__}: {error}", token))
     if isinstance(error, RuntimeError):  # what the native part of a transfer raises
         return Fault(None, clean(str(error), token), transfer=True)
     return None

@@ -20,6 +20,7 @@ from syneg_data.publishing.versioning import next_version
 
 MOST_FILES = 100  # in one commit: the Hub advises no more, since it takes a minute at most over one
 MOST_BYTES = 500 << 20  # of files that are not in large storage; the client itself stops at twice that
+_LARGE = 10 << 20  # bytes; from here on the Hub has every file in large storage
 
 
 @dataclass(frozen=True)
@@ -289,11 +290,15 @@ def _small_step(plan: Plan) -> list[str]:
     ]
 
 
+def in_commit(item: Item) -> int:
+    """Bytes of a file that are sent in the commit itself: none of what goes into large storage."""
+    return 0 if item.size > _LARGE or item.path.endswith((".parquet", ".safetensors")) else item.size
+
+
 def _sized(plan: Plan, tree: Mapping[str, Entry], most: int) -> Plan:
     """Whether one commit can hold it; a branch of its own where not."""
     new = missing(plan.contents, tree)
-    regular = sum(item.size for item in new if not item.path.endswith((".parquet", ".safetensors")))
-    if len(new) + len(plan.stale) <= most and regular <= MOST_BYTES:
+    if len(new) + len(plan.stale) <= most and sum(map(in_commit, new)) <= MOST_BYTES:
         return dataclasses.replace(plan, tree=tree)
     return dataclasses.replace(plan, tree=tree, branch=release_branch(plan.contents.tag))
 

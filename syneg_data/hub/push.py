@@ -1,17 +1,19 @@
 """The push: from a plan to one complete, tagged, verified release; each step looks before it acts."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from syneg_data import snapshots
 from syneg_data.durable import write_json
-from syneg_data.errors import InputError, UnavailableError
+from syneg_data.errors import InputError, StorageError, UnavailableError
 from syneg_data.hub import preflight
 from syneg_data.hub.changelog import NAME, entry_of
 from syneg_data.hub.contents import Contents, Folder, Item, read_folder
-from syneg_data.hub.plan import MOST_FILES, Plan, compare, make_plan, release_branch
+from syneg_data.hub.plan import MOST_BYTES, MOST_FILES, Plan, compare, in_commit, make_plan, release_branch
 from syneg_data.hub.remote import Entry, Overtaken, Remote, State
 from syneg_data.hub.standing import OFFERS, is_release, manifest_files, missing, refuse_foreign, stale
 
@@ -47,6 +49,8 @@ def prepare(
         return _without_a_token(folder, repo, version, public, dry_run=dry_run)
     if preflight.name_problems(repo, version):
         make_plan(folder, repo, version, None)  # which says so, and what else there is
+    if not dry_run:
+        _receipt_can_be_written(folder)
     remote = Remote(snapshots.endpoint(), token, repo, folder.type)
     try:
         return make_plan(folder, repo, version, remote, public=public, kept=not dry_run), remote, ""
@@ -54,6 +58,20 @@ def prepare(
         if not dry_run:
             raise
         return make_plan(folder, repo, version, None, public=public), None, str(error)
+
+
+def _receipt_can_be_written(folder: Folder) -> None:
+    """Better known now than when the release is out.
+
+    Raises:
+        StorageError: it cannot.
+    """
+    path = receipt_path(folder)
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"{path.name}: the receipt of the release cannot be written beside {path.parent.name}/{folder.path.name}; "
+            "make that possible, or push a copy of the folder; nothing was written"
+        )
 
 
 def _without_a_token(folder: Folder, repo: str, version: str, public: bool, *, dry_run: bool) -> tuple[Plan, None, str]:
@@ -132,10 +150,12 @@ def _released(plan: Plan, remote: Remote, most: int, say: Say) -> str:
     if plan.state is None:
         say(f"making {remote.repo}, private")
         remote.create()
-        plan = compare(plan, remote, _there(remote), most)
-    assert plan.state is not None
-    if not plan.state.private and not plan.public:
+    now = _there(remote)  # a person may have taken hours to say yes
+    if not now.private and not plan.public:
         raise InputError(f"{remote.repo}: has become public; nothing was pushed, say --public if that is meant")
+    if plan.state is None:
+        plan = compare(plan, remote, now, most)
+    assert plan.state is not None, "and its head is still that of the plan: who has committed since is noticed"
     plan = _on_branch(plan, remote, plan.state)
     commit = _bring(plan, remote, most, say)
     say("verifying what is there")
@@ -211,6 +231,8 @@ def _part(contents: Contents, tree: Mapping[str, Entry], branch: str, most: int)
     if branch == _MAIN:
         return add, gone
     add = sorted(add, key=lambda item: (item.path != "manifest.json", item.path))[:most]
+    sent = accumulate(map(in_commit, add))
+    add = [item for n, (item, size) in enumerate(zip(add, sent, strict=True)) if not n or size <= MOST_BYTES]
     return add, gone[: most - len(add)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from syneg_data.errors import InputError, SynegError, UnavailableError
 from syneg_data.hub.asking import Asking
 from syneg_data.hub.contents import Item, Kind
+from syneg_data.hub.faults import clean
 
 _LARGEST = 64 << 20  # bytes of a file that is read into memory
 
@@ -23,7 +24,7 @@ class Entry:
         """Whether it is this very file."""
         if self.size != item.size:
             return False
-        return self.sha256 == item.sha256 if self.sha256 is not None else self.git == item.git_oid()
+        return self.sha256 == item.sha256 if self.sha256 is not None else self.git == item.git_oid
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,22 @@ class Remote(Asking):
 
     def whoami(self) -> dict[str, Any]:
         """Who the token belongs to, and what it may do as far as it tells."""
-        found = self.ask("who the token belongs to", self._api.whoami)
-        return dict(found)
+
+        def asked() -> dict[str, Any]:
+            found = dict(self._api.whoami())
+            if not found.get("name"):
+                raise ValueError("it names nobody")
+            return found
+
+        return self.ask("who the token belongs to", asked)
 
     def state(self) -> State | None:
         """The repository; None where there is none that the token may see."""
         info = self._info(self.type)
         if info is None:
             return None
+        if str(info.id) != self.repo:  # the Hub leads from an old name to the new one
+            raise InputError(f"--repo {self.repo}: is called {clean(str(info.id), self._token)} there; name it so")
         if info.disabled:
             raise InputError(f"{self.repo}: the Hub has disabled this repository; settle that there first")
         refs = self.ask(

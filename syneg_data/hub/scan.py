@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from syneg_data.confidential import CREDENTIALS, Span, spans
+from syneg_data.confidential import CREDENTIALS, PERSONAL, Span, spans
 from syneg_data.hub.contents import Contents, Item
 from syneg_data.hub.machine import Machine
-from syneg_data.hub.reading import Piece, pieces
+from syneg_data.hub.piece import Piece
+from syneg_data.hub.reading import pieces
 
 _JOINT = "\n\0\n"  # between texts that are scanned together; no form of a credential reaches across it
 _REMEMBERED = 1_000_000  # pieces of data texts
@@ -61,7 +62,7 @@ def scan_release(contents: Contents, machine: Machine | None = None) -> Scan:
     Raises:
         InputError: a file cannot be read as what its name says.
     """
-    scanner = _Scanner(machine or Machine.here(), tuple(contents.repo.split("/")))
+    scanner = _Scanner(machine or Machine.here(contents.folder.path), tuple(contents.repo.split("/")))
     # Data first: what stands in its texts may be quoted in what describes them.
     for item in sorted(contents.items.values(), key=lambda item: (_is_own(item), item.path)):
         scanner.scan(item)
@@ -84,33 +85,33 @@ class _Scanner:
         self.found.files += 1
         self.found.bytes += item.size
         for group in pieces(item):
-            check = self._own if group.own else self._data
-            kinds = _NUMBERS if group.figures else frozenset()
-            text = _JOINT.join(group.texts)
-            if self._spans(text, own=group.own, without=kinds):
-                self._each(item, group, check, kinds)
+            if self._spans(_JOINT.join(group.texts), group):
+                self._each(item, group, self._own if group.own or group.raw else self._data)
 
-    def _spans(self, text: str, *, own: bool, without: frozenset[str]) -> list[Span]:
+    def _spans(self, text: str, group: Piece) -> list[Span]:
+        if group.raw:
+            return [span for span in spans(text) if span.kind in CREDENTIALS]
+        without = _NUMBERS if group.figures else frozenset()
         found = [span for span in spans(text) if span.kind not in without]
-        for span in self._machine.spans(text, self._names) if own else ():
+        for span in self._machine.spans(text, self._names):
             if not any(span.start < other.end and other.start < span.end for other in found):
                 found.append(span)
         return found
 
-    def _each(
-        self, item: Item, group: Piece, check: Callable[[Item, str, str, str], None], without: frozenset[str]
-    ) -> None:
+    def _each(self, item: Item, group: Piece, check: Callable[[Item, str, str, str], None]) -> None:
         """Find the texts in which something is; what only their joint made is nothing."""
         for place, text in enumerate(group.texts):
-            for span in self._spans(text, own=group.own, without=without):
+            for span in self._spans(text, group):
                 check(item, group.place(place, text, span.start), span.kind, text[span.start : span.end])
 
     def _data(self, item: Item, place: str, kind: str, piece: str) -> None:
         if kind in CREDENTIALS:
+            self._told.add((item.path, _digest(piece)))
             self.found.refused.append(Finding(kind, item.path, place))
             return
         self.found.in_data[kind] += 1
-        if len(self._known) < _REMEMBERED:
+        # A name that a text has by chance is no reason to let it through where it is this machine's.
+        if kind in PERSONAL and len(self._known) < _REMEMBERED:
             self._known.add(_digest(piece))
 
     def _own(self, item: Item, place: str, kind: str, piece: str) -> None:

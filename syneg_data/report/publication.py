@@ -36,7 +36,7 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
     if plan["left_out"]:
         yield f"stay here, for no manifest lists them: {', '.join(plan['left_out'][:_MOST])}"
     scan = plan["scan"]
-    yield f"scanned {scan['files']} files, {size(scan['bytes'])}: no credential, no trace of this machine"
+    yield f"scanned {scan['files']} files, {size(scan['bytes'])}: nothing found that must not go up"
     if scan["in_data"]:
         counts = ", ".join(f"{kind.replace('_', ' ')} {n:,}" for kind, n in scan["in_data"].items())
         yield f"in the texts of the data stand what looks like: {counts}"

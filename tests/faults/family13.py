@@ -215,6 +215,7 @@ def _foreign_gone(world):
     world.hub.put(REPO, "dataset", {}, deleted=("notes.txt",))
 
 
+PORTAL = b"<html>Log in to this network</html>"
 QUOTA = b'{"error": "Private repository storage limit reached, please upgrade your plan"}'
 
 CASES: list[Case] = [
@@ -261,6 +262,13 @@ CASES: list[Case] = [
     *_both("17 reset, landed", _status("POST", COMMIT, 0, after=True, reset=True), 0, 0),
     *_both("17 503 on a listing", _status("GET", "/tree/", 503), 0, 4, "the Hub answers 503"),
     *_both("17 503 on whoami", _status("GET", "whoami", 503), 0, 4, "the Hub answers 503"),
+    *_both("17 200 that says nothing, commit", _status("POST", COMMIT, 200, body=PORTAL), 0, 4,
+           "none that can be read"),
+    *_both("17 200 that says nothing, landed", _status("POST", COMMIT, 200, body=PORTAL, after=True), 0, 0),
+    *_both("17 200 that says nothing, upload", _status("POST", BATCH, 200, body=b"{}"), 0, 4, "none that can be read"),
+    *[case for path, body in (("whoami", b"[]"), ("/refs", b"{}"), ("/tree/", PORTAL))
+      for case in _both(f"17 200 that says nothing, {path}", _status("GET", path, 200, body=body), 0, 4,
+                        "none that can be read")],
     *_both("18 reset mid-LFS", _status("PUT", PUT, 0, reset=True), 0, 4, "the upload: no answer"),
     *_both("18 503 of the storage", _status("PUT", PUT, 503), 0, 4, "the upload: the Hub answers 503"),
     *_both("18 503 of the batch", _status("POST", BATCH, 503), 0, 4, "the upload: the Hub answers 503"),

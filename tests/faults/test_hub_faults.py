@@ -14,7 +14,8 @@ def folder(tmp_path_factory):
 ALIKE = {
     "17 502", "17 503", "17 504, landed", "17 reset, landed", "17 503 on whoami", "18 503 of the batch",
     "18 503 of the storage", "14 429 with RateLimit", "9 quota, on the commit", "20 tag: reset, set",
-    "11 412, somebody adds a file",
+    "11 412, somebody adds a file", "17 200 that says nothing, upload", "17 200 that says nothing, whoami",
+    "17 200 that says nothing, /refs",
 }  # fmt: skip
 
 

@@ -30,6 +30,9 @@ def test_headings_that_people_write():
     new = with_entry(old, "1.1.0", FIRST)
     assert "## v1.0.1 (2026-03-01, commit 4f2c)\n- a\n\n### Details\n\nb\n\n## 1.0.0\nc\n" in new
     assert entry_of(new, "1.0.1") == "- a\n\n### Details\n\nb"
+    assert new.startswith("# Changes\n\n## 1.1.0\n"), "what stands above the entries stays there"
+    waiting = with_entry("# Mine\n\n## Unreleased\n\n- a\n\n## 1.0.0-rc1\n\nb\n\n## 1.0.0\nc\n", "1.0.0", FIRST)
+    assert waiting == "# Mine\n\n## Unreleased\n\n- a\n\n## 1.0.0-rc1\n\nb\n\n## 1.0.0\n\nThe first release.\n"
     assert "## v1.0.1" not in with_entry(old, "1.0.1", FIRST)
 
 

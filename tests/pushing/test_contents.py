@@ -1,10 +1,13 @@
 """What may go up: nothing but what a manifest lists, and of that no link, hidden file, pickle or training state."""
 
+import gzip
 import json
 import os
 import pickle
 import shutil
+import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -50,7 +53,22 @@ def test_what_no_manifest_lists_stays(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "/etc/passwd", "a/../../x", "a\\b", "a//b", "./a", "a/", "", "a\0b", "figures/.."]
+    "name",
+    [
+        "../x",
+        "/etc/passwd",
+        "a/../../x",
+        "a\\b",
+        "a//b",
+        "./a",
+        "a/",
+        "",
+        "a\0b",
+        "figures/..",
+        "a\nb",
+        "\x1b[2Jx",
+        "C:/x",
+    ],
 )
 def test_a_name_that_leads_out_is_refused(folder, name):
     assert "no plain path inside the folder" in refused(also_listed(folder, name))
@@ -84,6 +102,39 @@ def test_forms_that_can_hold_pickles_are_refused_by_their_name(folder, name):
 def test_pickles_are_refused_by_their_content(folder, protocol, value):
     write_bytes(folder / "notes", pickle.dumps(value, protocol))
     assert "stones/notes: a pickle, whatever its name says" in refused(listed(folder))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "a.csv", "b.svg"])
+def test_pickles_are_refused_under_the_names_of_texts(folder, name):
+    write_bytes(folder / name, pickle.dumps([1]))
+    assert f"stones/{name}: a pickle, whatever its name says" in refused(listed(folder))
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl.gz", "notes.txt", "notes", "a.tar"])
+def test_what_is_packed_is_refused_for_it_cannot_be_searched(folder, name):
+    write_bytes(folder / name, gzip.compress(b"x"))
+    assert f"stones/{name}: packed, so what is in it cannot be searched" in refused(listed(folder))
+
+
+def test_archives_are_refused_whatever_they_are_called(folder):
+    with tarfile.open(folder / "weights", "w") as archive:
+        archive.add(folder / "report.json", "x")
+    with zipfile.ZipFile(folder / "words.txt", "w") as archive:
+        archive.writestr("a.txt", b"x")
+    lines = refused(listed(folder)).splitlines()
+    assert [line.partition(", so")[0] for line in lines] == ["stones/weights: packed", "stones/words.txt: packed"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "manifest.json", "CHANGELOG.md"])
+def test_files_of_which_a_release_has_its_own_are_refused(folder, name):
+    write_text(folder / name, (folder / name).read_text() if (folder / name).exists() else "x")
+    assert f"stones/{name}: a release has a file of its own" in refused(also_listed(folder, name))
+
+
+def test_a_folder_is_named_in_messages_wherever_one_stands(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    write_text(folder / "report.json", "{}")
+    assert refused(Path()) == "stones/report.json: not as manifest.json says; make it again"
 
 
 def test_an_archive_with_pickles_in_it_is_one(folder):
@@ -137,4 +188,4 @@ def test_the_same_arguments_give_the_same_bytes(folder):
 
 
 def test_the_name_that_git_gives_a_file():
-    assert Item("a", b"hello\n", 6, "").git_oid() == "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert Item("a", b"hello\n", 6, "").git_oid == "ce013625030ba8dba906f756967f9e9ca394464a"

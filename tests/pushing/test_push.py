@@ -10,10 +10,11 @@ import yaml
 
 from syneg_data.durable import write_text
 from syneg_data.errors import InputError, UnavailableError
-from syneg_data.hub.contents import read_folder
-from syneg_data.hub.plan import make_plan
-from syneg_data.hub.push import carry_out
+from syneg_data.hub.contents import Contents, Item, read_folder
+from syneg_data.hub.plan import Plan, _sized, make_plan
+from syneg_data.hub.push import _part, carry_out
 from syneg_data.hub.remote import Remote
+from syneg_data.hub.scan import Scan
 from syneg_data.publishing.release import open_release
 from tests.faults.family13 import World
 from tests.hub.folders import listed, write_build
@@ -152,14 +153,16 @@ def test_the_same_build_under_a_new_version_is_no_change(world):
 
 def test_what_people_write_into_the_changelog_stays(world, builds):
     world.push()
-    log = world.hub.file(KEY, "main", "CHANGELOG.md") + b"\nFalse negatives 3.2 %.\n"
+    log = b"Mine.\n\n" + world.hub.file(KEY, "main", "CHANGELOG.md") + b"\nFalse negatives 3.2 %.\n"
     world.hub.put(REPO, "dataset", {"CHANGELOG.md": log, "README.md": b"---\nlicense: mit\n---\n"})
     other = next_build(world, builds, "one", "2.0.0")
     assert planned(other).facts()["warnings"] == [
         "other than in 1.0.0 at the Hub, and replaced by this release: README.md"
     ]
     other.push()
-    assert "The first release.\n\nFalse negatives 3.2 %.\n" in world.hub.file(KEY, "v2.0.0", "CHANGELOG.md").decode()
+    log = world.hub.file(KEY, "v2.0.0", "CHANGELOG.md").decode()
+    assert "The first release.\n\nFalse negatives 3.2 %.\n" in log
+    assert log.startswith("Mine.\n\n# Changelog\n\nNewest first.") and log.count("# Changelog") == 1
 
 
 def test_an_entry_of_a_version_that_was_never_tagged_gives_way(world, builds):
@@ -217,6 +220,49 @@ def test_a_large_release_goes_through_a_branch_and_is_tagged_when_it_is_whole(wo
     assert push() == receipt, "of a release that is there, the receipt is the same"
     before = len(written(world.hub))
     assert push()["commit"] == commits[0].oid and len(written(world.hub)) == before
+
+
+def test_a_part_holds_no_more_than_one_commit_should():
+    """Small files alone count; what is over 10 MB goes into large storage whatever its name is."""
+    sizes = {f"a/{n}.json": 9 << 20 for n in range(100)} | {"big.json": 11 << 20, "x.parquet": 1 << 30}
+    items = {path: Item(path, b"", size, "") for path, size in sizes.items()}
+    contents = Contents(None, REPO, "1.0.0", items, "")
+    assert _sized(Plan(contents, Scan(), None), {}, 200).branch == "release-v1.0.0"
+    small = {path: items[path] for path in ("a/1.json", "big.json", "x.parquet")}
+    assert _sized(Plan(Contents(None, REPO, "1.0.0", small, ""), Scan(), None), {}, 200).branch == "main"
+    add, gone = _part(contents, {}, "release-v1.0.0", 200)
+    assert (len(add), gone) == (55, [])
+    assert sum(item.size for item in add) <= 500 << 20
+
+
+def test_a_repository_that_becomes_public_before_the_yes_gets_nothing(world, builds):
+    world.push()
+    world.version = "1.0.1"
+    remote = Remote(world.hub.url, world.token, REPO, "dataset", wait=world.waits.append)
+    plan = planned(world)
+    remote.publish()
+    before = len(written(world.hub))
+    with pytest.raises(InputError, match="has become public; nothing was pushed"):
+        carry_out(plan, remote)
+    assert len(written(world.hub)) == before
+
+
+def test_who_commits_before_the_yes_is_noticed(world):
+    world.push()
+    world.version = "1.0.1"
+    plan = planned(world)
+    world.hub.put(REPO, "dataset", {"notes.txt": b"mine"}, message="by hand")
+    with pytest.raises(InputError, match=r"somebody else has just committed notes\.txt"):
+        carry_out(plan, Remote(world.hub.url, world.token, REPO, "dataset"))
+    assert world.releases() == ["Release 1.0.0"]
+
+
+def test_a_repository_with_another_name_is_named(world):
+    world.push()
+    found = {"id": "alice/minerals", "private": True, "sha": "0" * 40}
+    world.hub.fail("GET", f"/api/{KEY}$", 200, body=json.dumps(found).encode())
+    with pytest.raises(InputError, match="--repo alice/stones: is called alice/minerals there; name it so"):
+        planned(world)
 
 
 @pytest.mark.slow
