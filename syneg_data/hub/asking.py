@@ -49,7 +49,6 @@ class Asking:
         call: Callable[[], T],
         *,
         settled: Callable[[], T | None] | None = None,
-        missing: bool = False,
         tries: int = TRIES,
     ) -> T:
         """A request, tried again a few times where that may help.
@@ -58,7 +57,6 @@ class Asking:
             what: is asked, for messages.
             call: the request.
             settled: whether it has had its effect although the answer says otherwise; None: not yet.
-            missing: a 404 is an answer: None.
             tries: how many.
 
         Raises:
@@ -75,8 +73,6 @@ class Asking:
                 fault = fault_of(error, self._token)
                 if fault is None:
                     raise
-                if missing and fault.status == 404:
-                    return None  # type: ignore[return-value]
                 problem = fault.error(where)
                 if not fault.passing:
                     raise problem from None
@@ -86,6 +82,20 @@ class Asking:
                 raise problem
             self._pause(fault, tried, where)
         raise AssertionError("the last try returns or raises")
+
+    def find(self, what: str, call: Callable[[], T]) -> T | None:
+        """What is asked for, as `ask` does; None where the Hub says that there is none (404)."""
+
+        def found() -> T | None:
+            try:
+                return call()
+            except Exception as error:
+                fault = fault_of(error, self._token)
+                if fault is not None and fault.status == 404:
+                    return None
+                raise
+
+        return self.ask(what, found)
 
     def _pause(self, fault: Fault, tried: int, where: str) -> None:
         seconds = fault.wait or 2.0 ** (tried - 1) * self._chance.uniform(0.5, 1)

@@ -73,9 +73,7 @@ class Remote(Asking):
             raise InputError(f"--repo {self.repo}: is called {clean(str(info.id), self._token)} there; name it so")
         if info.disabled:
             raise InputError(f"{self.repo}: the Hub has disabled this repository; settle that there first")
-        refs = self.ask(
-            "its branches and tags", lambda: self._api.list_repo_refs(self.repo, repo_type=self.type), missing=True
-        )
+        refs = self.find("its branches and tags", lambda: self._api.list_repo_refs(self.repo, repo_type=self.type))
         branches = {ref.name: ref.target_commit for ref in refs.branches} if refs else {}
         tags = {ref.name: ref.target_commit for ref in refs.tags} if refs else {}
         return State(branches.get("main", str(info.sha)), bool(info.private), branches, tags)
@@ -85,7 +83,7 @@ class Remote(Asking):
         return self._info(other) is not None
 
     def _info(self, type: Kind) -> Any:  # noqa: ANN401
-        return self.ask("what is there", lambda: self._api.repo_info(self.repo, repo_type=type), missing=True)
+        return self.find("what is there", lambda: self._api.repo_info(self.repo, repo_type=type))
 
     def tree(self, commit: str) -> dict[str, Entry]:
         """All files at a commit."""
@@ -112,7 +110,7 @@ class Remote(Asking):
             self._http.hf_raise_for_status(response)
             return bytes(response.content)
 
-        data = self.ask(path, got, missing=True)
+        data = self.find(path, got)
         if data is None or len(data) > _LARGEST:
             return ""
         try:
