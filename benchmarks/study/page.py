@@ -1,0 +1,88 @@
+"""The page: results and figures of docs/study.md, and the README's table, written from the rows alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.study import tables
+from benchmarks.study.analysis import ablations, difference, rival
+from benchmarks.study.choosing import FROZEN
+from benchmarks.study.drawing import draw
+from benchmarks.study.protocol import CONDITIONS, GENERATORS
+from benchmarks.study.rows import STUDY, cells
+from syneg_data.durable import write_text
+from syneg_data.training.statistics import Interval, reading
+
+_ROOT = STUDY.parents[2]
+PAGE, README = _ROOT / "docs" / "study.md", _ROOT / "README.md"
+BEGIN, END = "<!-- results: written by python -m benchmarks.study -->", "<!-- end of the results -->"
+GOAL = 0.01  # nDCG@10
+
+
+def update(folder: Path, page: Path = PAGE, readme: Path = README) -> None:
+    """Write what the rows say between the marks of page and README, and the figures beside the page.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    found, tested = ablations(folder), list(cells(folder, "test"))
+    figures = [f"![{Path(name).stem}]({name})" for name in draw(found, tested, folder, page.parent)]
+    parts = [
+        headline(folder),
+        *figures,
+        tables.rates(folder),
+        tables.conditions(found),
+        tables.failed(folder),
+        *(tables.ranked(folder, generator) for generator in GENERATORS),
+        tables.correlated(found),
+        *(tables.tested(folder, cell) for cell in tested),
+        tables.repeated(folder),
+        tables.cost(folder),
+    ]
+    _between_marks(page, "\n\n".join(part for part in parts if part))
+    _between_marks(readme, headline(folder))
+
+
+def headline(folder: Path) -> str:
+    """The answer to the question, a row for each collection; before the test stage how far the study is."""
+    frozen, tested = _frozen(folder), list(cells(folder, "test"))
+    if frozen is None or not tested:
+        done = sum(1 for _ in cells(folder, "ablations"))
+        return f"No test split has been read under this protocol. Ablations on dev that have been measured: {done}."
+    lines = []
+    for cell in tested:
+        one = difference(folder, cell, CONDITIONS[cell.condition].arm, rival(cell))
+        decides = cell.generator == frozen["decides"] and cell.student == "L3"
+        lines.append(
+            [
+                *(cell.ground, GENERATORS[cell.generator].title, cell.student, cell.condition),
+                *(tables.points(one.ours), f"{tables.points(one.theirs)} ({one.other})", tables.signed(one.interval)),
+                *(verdict(one.interval), "yes" if decides else ""),
+            ]
+        )
+    head = ["collection", "written by", "student", "condition", "hybrid", "best mined-only", "difference", "reading"]
+    return "nDCG@10 on test in points.\n\n" + tables.table([*head, "decides"], lines)
+
+
+def verdict(interval: Interval) -> str:
+    """What an interval says of the hope for a gain of at least one point."""
+    word = reading(interval)
+    if word == "better":
+        return "better, by the hoped-for point" if interval.mean >= GOAL else "better, by less than a point"
+    if word == "worse":
+        return "worse"
+    return "a gain of a point is ruled out" if interval.high < GOAL else "undecided"
+
+
+def _between_marks(path: Path, written: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path.name}: the marks around the results are missing")
+    write_text(path, f"{before}{BEGIN}\n\n{written}\n\n{END}{after}")
+
+
+def _frozen(folder: Path) -> dict[str, Any] | None:
+    path = folder / FROZEN
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

@@ -1,0 +1,111 @@
+"""A condition of the protocol as a recipe."""
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import retrieval
+from benchmarks.cases.planted import CROSS
+from benchmarks.measuring import Skipped
+from benchmarks.study.protocol import SEED, Changes, Condition, Generator, Ground, syneg
+
+_DEPTH, _STUDENT = 20, "SYNEG_STUDENT"
+
+
+def recipe(
+    ground: Ground,
+    generator: Generator,
+    condition: Condition,
+    rates: Sequence[float],
+    *,
+    test: bool = False,
+    student: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What is built and compared; of the splits to measure on, `test` is not even read before the last stage.
+
+    Args:
+        ground: the collection.
+        generator: who writes.
+        condition: what differs from the base condition.
+        rates: learning rates to try.
+        test: the last stage.
+        student: reference of the model to train; None: the folder that the environment names.
+
+    Raises:
+        Skipped: the collection or the student is not here.
+    """
+    text: dict[str, Any] = {
+        "name": f"{ground.name}-{generator.name}-{condition.name}".replace("_", "-"),
+        "seed": SEED,
+        "source": {
+            "kind": "beir",
+            "license": ground.license,
+            "path": _folder(ground.variable, "qrels", "a collection in the BEIR layout"),
+            "split": "train",
+            "dev": ground.dev,
+            "evaluation": ["dev", "test"] if test else ["dev"],
+        },
+        "mining": [
+            {"kind": "bm25", "name": "bm25", "depth": _DEPTH},
+            {"kind": "dense", "name": "dense", "depth": _DEPTH, "model": retrieval.reference(), "max_length": 256},
+        ],
+        "generation": {
+            "engine": {"kind": "vllm", "max_model_len": 4096, "model": dict(generator.model)},
+            "strategies": [syneg(ground, generator.per_pair)],
+            "reflection": {"kind": "inline"},
+            "sampling": {"temperature": 0.7, "max_tokens": 448, "attempts": 2},
+            "terms": "apache-2.0",
+        },
+        "validation": {
+            "rerankers": [
+                {
+                    "kind": "cross_encoder",
+                    "name": "crossed",
+                    "model": str(CROSS),
+                    "max_length": 256,
+                    "backend": "openvino",
+                },
+                {
+                    "kind": "bi_encoder",
+                    "name": "minilm-l6",
+                    "model": retrieval.reference(),
+                    "allow_same_model": True,
+                },
+            ]
+        },
+        "mixing": {"kind": "hybrid", "synthetic": 1, "mined": 2, "shortage": "drop"},
+        "publishing": {"license": ground.license},
+        "training": {
+            "base": dict(student) if student else {"kind": "path", "path": _folder(_STUDENT, "", "the student")},
+            "epochs": 2,
+            "batch_size": 16,
+            "max_length": 128,
+            "precision": "bfloat16",
+            "checks": 1,
+        },
+        "comparison": {"learning_rates": list(rates)},
+    }
+    if ground.limit is not None:
+        text["limit"] = ground.limit
+    return changed(text, condition.changes(ground, generator.per_pair))
+
+
+def changed(text: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """A copy of a recipe with other values at some dotted paths."""
+    copied = copy.deepcopy(dict(text))
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        section = copied
+        for name in parents:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return copied
+
+
+def _folder(variable: str, inside: str, what: str) -> str:
+    folder = os.environ.get(variable, "")
+    if not folder or not (Path(folder) / inside).is_dir():
+        raise Skipped(f"set {variable} to the folder of {what}")
+    return folder

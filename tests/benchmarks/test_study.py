@@ -1,0 +1,274 @@
+"""The study: its protocol as recipes, its rows, what is chosen from them, and the page that is made of them."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from benchmarks.measuring import Skipped
+from benchmarks.study.analysis import ablations, correlations, difference, rival
+from benchmarks.study.choosing import conditions_of, freeze, ranking, rate_of
+from benchmarks.study.page import BEGIN, END, PAGE, README, update, verdict
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, TEST_ARMS
+from benchmarks.study.recipes import changed, recipe
+from benchmarks.study.rows import STUDY, Cell, cells, differences, mean, read_scores, write
+from benchmarks.study.running import digest_of
+from syneg_data.judge.arms import ARMS
+from syneg_data.recipe import load_recipe
+from syneg_data.training.statistics import Interval
+
+MARKS = f"# Page\n\nbefore\n\n{BEGIN}\n\nan earlier table\n\n{END}\n\nafter\n"
+QUERIES = [f"q{n}" for n in range(40)]
+
+
+def cell(**fields):
+    made = Cell(
+        stage="ablations", ground="scifact", generator="smollm2", condition="base", student="L3", digest="d",
+        date="2026-11-22 10:00", machine="Linux, 2 processors", split="dev", pairs=300,
+        rates={"gated": 1e-4, "hybrid": 1e-4},
+        tried={"gated": {str(r): 0.5 for r in RATES}, "hybrid": {str(r): 0.5 for r in RATES}},
+        dev={"gated": 0.5, "hybrid": 0.5}, seen=[], ledger={}, tokens={"in": 1000, "out": 500},
+        audit={"query_blind_auc": [0.8, 0.7, 0.9], "source_auc": [0.9, 0.8, 1.0]},
+        seconds={"build": 60.0, "train": 120.0, "all": 200.0},
+    )  # fmt: skip
+    return replace(made, **fields)
+
+
+def scores(gain, arm="hybrid", seeds=3, queries=QUERIES):
+    """Every query has 0.5 with `gated`, and that plus the gain, a little more or less by query and seed."""
+    found = {}
+    for seed in range(13, 13 + seeds):
+        found["gated", seed] = dict.fromkeys(queries, 0.5)
+        found[arm, seed] = {q: 0.5 + gain + 0.01 * ((n + seed) % 3 - 1) for n, q in enumerate(queries)}
+    return found
+
+
+@pytest.fixture
+def here(monkeypatch, tmp_path):
+    """Collections and a student that are only named: a recipe is read without looking into them."""
+    for ground in GROUNDS.values():
+        folder = tmp_path / ground.name
+        (folder / "qrels").mkdir(parents=True)
+        monkeypatch.setenv(ground.variable, str(folder))
+    (tmp_path / "student").mkdir()
+    monkeypatch.setenv("SYNEG_STUDENT", str(tmp_path / "student"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=lambda c: c.name)
+@pytest.mark.parametrize("generator", GENERATORS.values(), ids=lambda g: g.name)
+@pytest.mark.parametrize("ground", GROUNDS.values(), ids=lambda g: g.name)
+def test_every_condition_is_a_recipe(here, ground, generator, condition):
+    path = here / "condition.yaml"
+    path.write_text(yaml.safe_dump(recipe(ground, generator, condition, RATES)))
+    file = load_recipe(path)
+    assert file.recipe.source.evaluation == ("dev",)
+    assert file.recipe.limit == {"scifact": None, "medquad-small": 600, "squad-nqg-small": 600}[ground.name]
+
+
+@pytest.mark.parametrize("condition", [c for c in CONDITIONS.values() if c.factor], ids=lambda c: c.name)
+def test_a_condition_differs_from_base_and_from_every_other(here, condition):
+    def text(one):
+        return {**recipe(GROUNDS["scifact"], GENERATORS["smollm2"], one, RATES), "name": ""}
+
+    assert all(text(condition) != text(other) for other in CONDITIONS.values() if other is not condition)
+
+
+def test_a_change_leaves_the_base_condition_alone():
+    base = {"mixing": {"kind": "hybrid", "synthetic": 1}}
+    assert changed(base, {"mixing.synthetic": 2, "training.objective": {"kind": "distillation"}}) == {
+        "mixing": {"kind": "hybrid", "synthetic": 2},
+        "training": {"objective": {"kind": "distillation"}},
+    }
+    assert base == {"mixing": {"kind": "hybrid", "synthetic": 1}}
+
+
+def test_only_the_test_stage_reads_the_test_split(here):
+    made = recipe(GROUNDS["medquad-small"], GENERATORS["qwen"], CONDITIONS["base"], RATES, test=True)
+    assert made["source"]["evaluation"] == ["dev", "test"]
+
+
+def test_a_collection_that_is_not_here_is_named(monkeypatch):
+    monkeypatch.delenv("SYNEG_SCIFACT", raising=False)
+    with pytest.raises(Skipped, match="set SYNEG_SCIFACT to the folder of a collection"):
+        recipe(GROUNDS["scifact"], GENERATORS["smollm2"], CONDITIONS["base"], RATES)
+
+
+def test_a_digest_knows_settings_and_not_where_files_lie():
+    text = {"source": {"path": "/one/scifact"}, "mixing": {"mined": 2}}
+    moved = {"source": {"path": "/two/scifact"}, "mixing": {"mined": 2}}
+    other = {"source": {"path": "/one/scifact"}, "mixing": {"mined": 3}}
+    assert digest_of(text, ["gated"], 3) == digest_of(moved, ["gated"], 3)
+    assert digest_of(text, ["gated"], 3) != digest_of(other, ["gated"], 3)
+    assert digest_of(text, ["gated"], 3) != digest_of(text, ["gated"], 2)
+
+
+def test_rows_come_back_as_they_were_written(tmp_path):
+    given = {("gated", 13): {"q1": 0.5, "q2": 0.25}, ("hybrid", 13): {"q1": 1.0, "q2": 0.0}}
+    write(tmp_path, cell(), given)
+    (found,) = cells(tmp_path, "ablations")
+    assert found == cell()
+    assert read_scores(tmp_path, found) == given
+    (tmp_path / "ablations" / "scifact-smollm2-base.parquet").unlink()
+    assert list(cells(tmp_path, "ablations")) == []
+
+
+def test_differences_are_paired_by_seed_and_query():
+    given = {
+        ("none", 13): {"q1": 0.1, "q2": 0.2},
+        ("gated", 13): {"q1": 0.5, "q2": 0.25},
+        ("gated", 14): {"q1": 0.4, "q2": 0.25},
+        ("hybrid", 13): {"q1": 1.0, "q2": 0.0},
+        ("hybrid", 14): {"q1": 0.5, "q2": 0.5},
+    }
+    assert differences(given, "hybrid", "gated") == pytest.approx(np.array([[0.5, -0.25], [0.1, 0.25]]))
+    assert differences(given, "hybrid", "none") == pytest.approx(np.array([[0.9, -0.2], [0.4, 0.3]]))
+    assert differences(given, "hybrid", "gated", ["q1"]) == pytest.approx(np.array([[-0.25], [0.25]]))
+    assert mean(given, "gated") == pytest.approx(0.35)
+    assert mean(given, "gated", ["q2"]) == pytest.approx(0.45)
+
+
+def test_the_rate_is_that_of_both_arms_together_and_the_lowest_of_equals(tmp_path):
+    gated, hybrid = (0.50, 0.60, 0.58, 0.4), (0.50, 0.55, 0.57, None)
+    tried = {
+        arm: dict(zip(map(str, RATES), given, strict=True)) for arm, given in (("gated", gated), ("hybrid", hybrid))
+    }
+    assert rate_of(tmp_path, "scifact") is None
+    write(tmp_path, cell(stage="rates", tried=tried), scores(0.0))
+    assert rate_of(tmp_path, "scifact") == 1e-4  # 0.575 twice
+
+
+def every_condition(folder, generator, gains):
+    for condition in conditions_of(folder, generator):
+        for ground in GROUNDS:
+            gain = gains.get((condition, ground), 0.0)
+            made = cell(condition=condition, ground=ground, generator=generator)
+            write(folder, made, scores(gain, CONDITIONS[condition].arm))
+
+
+def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
+    gains = {("rewrite", "scifact"): 0.09, ("rewrite", "medquad-small"): -0.03, ("hot", "squad-nqg-small"): 0.05}
+    gains |= {("distillation", ground): 0.2 for ground in GROUNDS}
+    every_condition(tmp_path, "smollm2", gains)
+    write(tmp_path, cell(condition="cold", pairs=29), scores(0.9))  # too few pairs to be chosen
+    assert [row["condition"] for row in ranking(tmp_path, "smollm2")][:3] == ["rewrite", "hot", "base"]
+    assert "cold" not in [row["condition"] for row in ranking(tmp_path, "smollm2")]
+    assert conditions_of(tmp_path, "qwen") == ["base", "rewrite"]
+    with pytest.raises(ValueError, match="qwen: not yet measured: base on medquad-small"):
+        freeze(tmp_path)
+    every_condition(tmp_path, "qwen", {("base", "scifact"): 0.12})
+    found = freeze(tmp_path)
+    assert {name: row["condition"] for name, row in found["chosen"].items()} == {"smollm2": "rewrite", "qwen": "base"}
+    assert found["chosen"]["smollm2"]["mean"] == pytest.approx(0.02, abs=1e-6)
+    assert found["decides"] == "qwen"
+
+
+def test_a_figure_that_goes_against_the_outcome_has_a_negative_rank_correlation(tmp_path):
+    for place, condition in enumerate(CONDITIONS):
+        for ground in GROUNDS:
+            audit = {"query_blind_auc": [0.6 + 0.02 * place, 0.5, 1.0], "source_auc": [0.9, 0.8, 1.0]}
+            made = cell(condition=condition, ground=ground, audit=audit)
+            write(tmp_path, made, scores(-0.01 * place, CONDITIONS[condition].arm))
+    (found,) = correlations(ablations(tmp_path))  # source_auc is the same everywhere, so nothing is said of it
+    assert (found.figure, found.cells) == ("query_blind_auc", 48)
+    assert found.rho == pytest.approx(-1.0)
+    assert found.high < -0.9
+
+
+def tested(**fields):
+    dev = {arm: 0.5 for arm in TEST_ARMS} | {"bm25": 0.6, "nearest": 0.55, "hybrid": 0.7, "synthetic": 0.8}
+    rates = {arm: 1e-4 if ARMS[arm].trains else None for arm in TEST_ARMS}
+    tried = {arm: {} for arm in TEST_ARMS}
+    return cell(stage="test", split="test", dev=dev, rates=rates, tried=tried, seen=["q0", "q1"], **fields)
+
+
+def test_the_rival_is_the_best_mined_only_arm_on_dev(tmp_path):
+    assert rival(tested()) == "bm25"
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "said"),
+    [
+        (0.012, 0.001, 0.02, "better, by the hoped-for point"),
+        (0.008, 0.001, 0.02, "better, by less than a point"),
+        (0.002, -0.005, 0.009, "a gain of a point is ruled out"),
+        (0.002, -0.005, 0.011, "undecided"),
+        (-0.02, -0.03, -0.001, "worse"),
+    ],
+)
+def test_what_an_interval_says(mean, low, high, said):
+    assert verdict(Interval(mean, low, high, 0.95, 5, 300, "queries and seeds")) == said
+
+
+def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
+    folder, page, readme = tmp_path / "rows", tmp_path / "study.md", tmp_path / "README.md"
+    page.write_text(MARKS)
+    readme.write_text(MARKS)
+    update(folder, page, readme)
+    assert "No test split has been read under this protocol." in readme.read_text()
+    write(folder, cell(stage="rates"), scores(0.0, seeds=1))
+    every_condition(folder, "smollm2", {("hot", "scifact"): 0.06})
+    every_condition(folder, "qwen", {})
+    (folder / "frozen.json").write_text('{"decides": "smollm2"}')
+    given = {
+        (arm, seed): dict.fromkeys(QUERIES, 0.5 + 0.03 * (arm == "hybrid")) for arm in TEST_ARMS for seed in (13, 14)
+    }
+    write(folder, tested(condition="hot"), given)
+    update(folder, page, readme)
+    said = page.read_text()
+    assert said.startswith("# Page\n\nbefore\n")
+    assert said.endswith(f"{END}\n\nafter\n")
+    assert "an earlier table" not in said
+    line = "| scifact | SmolLM2-135M-Instruct | L3 | hot | 53.00 | 50.00 (bm25) | +3.00 (+3.00 to +3.00) |"
+    assert f"{line} better, by the hoped-for point | yes |" in said
+    assert line in readme.read_text()
+    assert "| SmolLM2-135M-Instruct | temperature: 1.1 | scifact | 300 | 56.00 | 50.00 | +6.00 (" in said
+    assert "| hot | +2.00 | +0.00 | +0.00 | +6.00 |" in said
+    assert "2 test queries have a positive that was trained on" in said
+    for name in ("study-conditions.png", "study-audit.png", "study-test.png"):
+        assert (tmp_path / name).stat().st_size > 10_000
+        assert f"({name})" in said
+    before = page.read_bytes()
+    update(folder, page, readme)
+    assert page.read_bytes() == before
+
+
+def test_the_committed_page_is_made_of_the_committed_rows(tmp_path):
+    copies = [tmp_path / path.name for path in (PAGE, README)]
+    for path, copy in zip((PAGE, README), copies, strict=True):
+        copy.write_bytes(path.read_bytes())
+    update(STUDY, *copies)
+    assert [copy.read_text() for copy in copies] == [PAGE.read_text(), README.read_text()]
+
+
+def test_test_rows_are_younger_than_what_was_frozen():
+    frozen = STUDY / "frozen.json"
+    found = list(cells(STUDY, "test"))
+    if not found:
+        pytest.skip("no test split has been read")
+    assert frozen.exists()
+    assert {one.condition for one in found} == {row["condition"] for row in freeze(STUDY)["chosen"].values()}
+
+
+def test_the_command_says_what_it_needs(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.study", "freeze", "--help"], capture_output=True, text=True, check=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )  # fmt: skip
+    assert "--collection" in done.stdout
+    assert "--report" in done.stdout
+
+
+def test_difference_without_seen_queries(tmp_path):
+    given = {
+        ("gated", 13): dict.fromkeys(QUERIES, 0.5),
+        ("hybrid", 13): {q: 1.0 if q in ("q0", "q1") else 0.5 for q in QUERIES},
+    }
+    made = cell(seen=["q0", "q1"])
+    write(tmp_path, made, given)
+    assert difference(tmp_path, made, "hybrid", "gated").interval.mean == pytest.approx(0.025)
+    assert difference(tmp_path, made, "hybrid", "gated", unseen=True).interval.mean == 0.0
