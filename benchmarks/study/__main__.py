@@ -6,7 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +89,10 @@ def _run(stage: str, only: Only) -> None:
         repeat(STUDY, _work())
     else:
         for what in _cells(stage, only):
-            _say(f"{stage}: {what['ground'].name}, {what['generator'].name}, {what['condition'].name} ...")
-            ran = run_cell(stage, **what, work=_work(), folder=STUDY)
+            _say(f"{stage}: {what['ground']}, {what['generator']}, {what['condition']} ...")
+            # In a process of its own: a language model in this one would stay in memory for all that follow.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+                ran = process.submit(run_cell, stage, **what, work=_work(), folder=STUDY).result()
             _say("done" if ran else "is there")
 
 
@@ -127,9 +131,7 @@ def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _cell(ground: str, generator: str, condition: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {
-        "ground": GROUNDS[ground], "generator": GENERATORS[generator], "condition": CONDITIONS[condition], **settings,
-    }  # fmt: skip
+    return {"ground": ground, "generator": generator, "condition": condition, **settings}
 
 
 def _frozen() -> dict[str, Any]:

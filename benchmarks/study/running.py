@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from benchmarks.measuring import machine
-from benchmarks.study.protocol import Condition, Generator, Ground
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS
 from benchmarks.study.recipes import recipe
 from benchmarks.study.rows import Cell, Scores, cells, write
 from syneg_data.errors import InputError
@@ -39,9 +39,9 @@ def digest_of(text: Mapping[str, Any], arms: Sequence[str], seeds: int) -> str:
 
 def run_cell(
     stage: str,
-    ground: Ground,
-    generator: Generator,
-    condition: Condition,
+    ground: str,
+    generator: str,
+    condition: str,
     *,
     rates: Sequence[float],
     arms: Sequence[str],
@@ -54,9 +54,9 @@ def run_cell(
 
     Args:
         stage: rates, ablations or test.
-        ground: the collection.
-        generator: who writes.
-        condition: what differs.
+        ground: name of the collection.
+        generator: name of who writes.
+        condition: name of what differs.
         rates: learning rates to try.
         arms: to train.
         seeds: runs of every arm.
@@ -72,10 +72,13 @@ def run_cell(
         SynegError: see its subclasses.
     """
     test = stage == "test"
-    text = recipe(ground, generator, condition, rates, test=test, student=student[1] if student else None)
+    text = recipe(
+        GROUNDS[ground], GENERATORS[generator], CONDITIONS[condition], rates,
+        test=test, student=student[1] if student else None,
+    )  # fmt: skip
     name = student[0] if student else "L3"
     digest = digest_of(text, arms, seeds)
-    if _is_there(folder, stage, (ground.name, generator.name, condition.name, name, digest)):
+    if _is_there(folder, stage, (ground, generator, condition, name, digest)):
         return False
     place = work / stage
     place.mkdir(parents=True, exist_ok=True)
@@ -93,7 +96,7 @@ def run_cell(
     except InputError as error:  # the condition leaves no pairs to train on, which is a result
         failure = str(error).replace(str(path), path.name)
     cell = Cell(
-        stage=stage, ground=ground.name, generator=generator.name, condition=condition.name, student=name,
+        stage=stage, ground=ground, generator=generator, condition=condition, student=name,
         digest=digest, date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()), machine=machine(), split=split,
         pairs=report["pairs"],
         rates={row["arm"]: row["learning_rate"] for row in report["arms"]},
