@@ -135,9 +135,17 @@ CONDITIONS = {
     for condition in (
         Condition("base", "", "base"),
         Condition(
-            "rewrite", "strategy", "rewrite",
+            "rewrite", "strategy", "rewrite of a near-miss",
             lambda ground, n: {
                 "generation.strategies": [{"kind": "rewrite", "per_pair": n, "base_words": POSITIVE_WORDS}]
+            },
+        ),
+        Condition(
+            "rewrite_positive", "strategy", "rewrite of the positive",
+            lambda ground, n: {
+                "generation.strategies": [
+                    {"kind": "rewrite", "base": "positive", "per_pair": n, "base_words": POSITIVE_WORDS}
+                ]
             },
         ),
         Condition(
