@@ -131,6 +131,17 @@ def test_a_run_is_named_by_all_that_decides_it(recipe, fresh_cache, tmp_path):
     assert len(names) == 6
 
 
+def test_restyled_positives_name_the_runs_of_their_arm(recipe, fresh_cache, tmp_path):
+    one = prepare(recipe(), tmp_path / "out", ("none", "gated"), Silence())
+    pair = one.pairs[0]
+    other = next(doc_id for doc_id in one.collection.documents if doc_id != pair[1])
+    styled, of_another = (replace(one, versions={arm: {pair: other}}) for arm in ("gated", "hybrid"))
+    none, gated = ALL_ARMS["none"], ALL_ARMS["gated"]
+    assert styled.key(gated, 13) != one.key(gated, 13) == of_another.key(gated, 13)
+    assert styled.key(none, 13) == one.key(none, 13)
+    assert styled.examples("gated").positives[:2] == [one.collection.text(d) for d in (other, one.pairs[1][1])]
+
+
 def test_arms_that_choose_alike_share_their_runs_under_their_own_names(recipe, fresh_cache, tmp_path):
     experiment = prepare(recipe(), tmp_path / "work", ("bm25", "gated"), Silence())
     alike = replace(experiment, negatives=dict.fromkeys(("bm25", "gated"), experiment.negatives["bm25"]))
