@@ -70,6 +70,7 @@ class Arm:
         needs_synthetic: whether the recipe must generate.
         trains: False for the model as it is.
         mined_only: whether it is a rival that needs no language model.
+        scored: whether the gate scored every negative for the query that it stands with, as distillation needs.
         restyles: whether restyled positives take the place of originals, as the recipe has it.
     """
 
@@ -79,6 +80,7 @@ class Arm:
     needs_synthetic: bool = False
     trains: bool = True
     mined_only: bool = False
+    scored: bool = False
     restyles: bool = False
 
 
@@ -202,14 +204,14 @@ ARMS: dict[str, Arm] = {
         Arm("bm25", "the best documents by BM25, unchecked", _bm25, mined_only=True),
         Arm("nearest", "the best documents by the recipe's bi-encoder, unchecked", _nearest, mined_only=True),
         Arm("dense", "sentence-transformers' mine_hard_negatives, relative margin 0.05", _dense, mined_only=True),
-        Arm("gated", "mined, and kept by our gate", lambda g: _mixed(g, 0, g.all), mined_only=True),
-        Arm("synthetic", "synthetic only", lambda g: _mixed(g, g.synthetic, 0), needs_synthetic=True),
-        Arm("pooled", "synthetic and mined, mixed over the data set", _pooled, needs_synthetic=True),
-        Arm("hybrid", "synthetic and mined for every pair", _hybrid, needs_synthetic=True),
-        Arm("restyled", "hybrid, some positives in the model's words", _hybrid, True, restyles=True),
+        Arm("gated", "mined, and kept by our gate", lambda g: _mixed(g, 0, g.all), mined_only=True, scored=True),
+        Arm("synthetic", "synthetic only", lambda g: _mixed(g, g.synthetic, 0), needs_synthetic=True, scored=True),
+        Arm("pooled", "synthetic and mined, mixed over the data set", _pooled, needs_synthetic=True, scored=True),
+        Arm("hybrid", "synthetic and mined for every pair", _hybrid, needs_synthetic=True, scored=True),
+        Arm("restyled", "hybrid, some positives in the model's words", _hybrid, True, scored=True, restyles=True),
         Arm(
             "count_matched", "control: hybrid with mined negatives in the synthetic slots",
-            lambda g: _mixed(g, 0, g.all), mined_only=True,
+            lambda g: _mixed(g, 0, g.all), mined_only=True, scored=True,
         ),
         Arm("placebo", "control: hybrid with another query's synthetic negatives", _placebo, needs_synthetic=True),
     )

@@ -28,10 +28,6 @@ def refuse_unfit(file: RecipeFile, names: Sequence[str], spec: Training) -> None
         raise InputError(
             f"{file.path}: training.patience would give arms different numbers of steps; leave it out to compare"
         )
-    if spec.objective.needs_scores:
-        raise InputError(
-            f"{file.path}: training.objective: not every arm has the scores that distillation needs; use kind: ranking"
-        )
     for name in names:
         if why := _untrainable(ARMS[name], spec):
             raise InputError(f"{file.path}: --arms {name}: {why}")
@@ -64,6 +60,12 @@ def _untrainable(arm: Arm, spec: Training) -> str:
     objective = spec.objective
     if arm.name == "in_batch" and objective.least_negatives() > 0:
         return f"objective {objective.kind} needs hard negatives"
+    if arm.trains and objective.needs_scores and not arm.scored:
+        scored = ", ".join(other.name for other in ARMS.values() if other.scored)
+        return (
+            f"objective {objective.kind} needs the gate's score of every negative, which this arm does not have; name "
+            f"arms among {scored}, or set training.objective to kind: ranking"
+        )
     return ""
 
 

@@ -16,6 +16,7 @@ from syneg_data.inputs import resolve_models
 from syneg_data.judge.arms import Arm, Chosen, Ground, Pair, Versions
 from syneg_data.judge.eligible import allowed, refuse_unfit
 from syneg_data.judge.shortcuts import Probe, probe_pairs
+from syneg_data.judge.teacher import taught
 from syneg_data.line import Judged, Line, Written
 from syneg_data.recipe import Comparison, RecipeFile, offer_of
 from syneg_data.references import Resolved
@@ -50,6 +51,7 @@ class Experiment:
         own_gate: whether the base model is one of those that mined or judged the negatives.
         workspace: where stages and checkpoints are.
         versions: arm -> pair -> what stands in the place of its positive; the pairs stay those of the originals.
+        relevance: arm -> pair -> the gate's word on its positive and its negatives, where the objective needs it.
     """
 
     spec: Training
@@ -67,14 +69,17 @@ class Experiment:
     own_gate: bool
     workspace: Workspace
     versions: Mapping[str, Versions] = field(default_factory=dict)
+    relevance: Mapping[str, Mapping[Pair, Sequence[float]]] = field(default_factory=dict)
 
     def examples(self, arm: str) -> Examples:
-        """The texts that an arm trains on."""
+        """The texts that an arm trains on, and what it is taught of them."""
         text, chosen, versions = self.collection.text, self.negatives[arm], self.versions.get(arm, {})
+        relevance = self.relevance.get(arm)
         return Examples(
             [self.collection.queries[query_id] for query_id, _ in self.pairs],
             [text(versions.get(pair, pair[1])) for pair in self.pairs],
             [[text(chosen[pair][slot]) for pair in self.pairs] for slot in range(self.slots(arm))],
+            None if relevance is None else [relevance[pair] for pair in self.pairs],
         )
 
     def slots(self, arm: str) -> int:
@@ -87,7 +92,11 @@ class Experiment:
         chosen = [[*pair, *(self.negatives[arm.name][pair] if arm.trains else ())] for pair in self.pairs]
         grid = list(self.comparison.learning_rates) if arm.trains else []
         probes = [[p.query_id, p.positive_id, *p.mined, *p.synthetic] for p in self.probes]
-        texts = fingerprint([self.examples(arm.name).columns()]) if arm.trains else None
+        texts = None
+        if arm.trains:
+            examples = self.examples(arm.name)
+            taught = [] if examples.scores is None else [examples.scores]
+            texts = fingerprint([examples.columns(), *taught])
         return fingerprint(
             "run", __version__, VERSIONS, self.base.digest, self.guide_digest, self.spec, grid, sets, chosen, texts,
             probes, seed,
@@ -138,10 +147,16 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
             "or name fewer arms"
         )
     versions = {arm.name: ground.versions() for arm in arms if arm.restyles}
+    relevance = {
+        arm.name: found
+        for arm in arms
+        if arm.trains and spec.objective.needs_scores
+        if (found := taught(judged, trained, negatives[arm.name], versions.get(arm.name, {})))
+    }
     return Experiment(
         spec, comparison, base, recipe.name, trained, negatives, whole, sets, probes, recipe.seed,
         load_model(spec, guide) if guide else None, guide.digest if guide else "",
-        any(model.digest == base.digest for model in line.models.values()), line.workspace, versions,
+        any(model.digest == base.digest for model in line.models.values()), line.workspace, versions, relevance,
     )  # fmt: skip
 
 

@@ -189,3 +189,6 @@ def test_an_arm_says_what_it_is():
     ]  # fmt: skip
     assert all(arm.what for arm in ARMS.values())
     assert [arm.name for arm in ARMS.values() if not arm.trains] == ["none"]
+    assert [arm.name for arm in ARMS.values() if arm.scored] == [
+        "gated", "synthetic", "pooled", "hybrid", "restyled", "count_matched",
+    ]  # fmt: skip

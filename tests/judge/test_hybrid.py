@@ -104,9 +104,13 @@ def test_the_arms_see_what_they_may(written, fresh_cache, tmp_path):
     assert shown and not shown & set().union(*taken.values())
 
 
-def test_restyled_takes_the_positives_of_a_build(write, fresh_cache, tmp_path):
-    file = write({"kind": "restyle"})
-    experiment = prepare(file, tmp_path / "out", ("hybrid", "restyled"), Silence())
+def test_restyled_and_what_is_taught_of_it_are_what_a_build_has(write, fresh_cache, tmp_path):
+    training = {**write().written["training"], "objective": {"kind": "distillation"}}
+    file = write({"kind": "restyle"}, training=training)
+    experiment = prepare(file, tmp_path / "out", (), Silence())
+    assert list(experiment.negatives) == [
+        "none", "gated", "synthetic", "pooled", "hybrid", "restyled", "count_matched",
+    ]  # fmt: skip
     hybrid, restyled = experiment.examples("hybrid"), experiment.examples("restyled")
     assert restyled.negatives == hybrid.negatives and restyled.queries == hybrid.queries
     originals = [experiment.collection.text(positive_id) for _, positive_id in experiment.pairs]
@@ -115,14 +119,19 @@ def test_restyled_takes_the_positives_of_a_build(write, fresh_cache, tmp_path):
     released = read_examples(open_release(str(tmp_path / "built")), file.recipe.training)
     # The negatives of a pair are nobody else's: one of them was written for it.
     known, found = (
-        {row[:-1]: row[-1] for row in zip(e.queries, *e.negatives, e.positives, strict=True)}
+        {
+            row[:-2]: row[-2:]
+            for row in zip(e.queries, *e.negatives, e.positives, map(tuple, e.scores), strict=True)
+        }
         for e in (released, restyled)
-    )
+    )  # fmt: skip
     assert len(found) == len(experiment.pairs) >= 10
-    assert all(known[key] == positive for key, positive in found.items())
+    assert all(known[key] == row for key, row in found.items())
     taken = [text != original for text, original in zip(restyled.positives, originals, strict=True)]
     assert 3 <= sum(taken) <= len(taken) - 3
-    assert [text.startswith("It was found that ") for text in restyled.positives] == taken
+    for at, (other, score, was) in enumerate(zip(taken, restyled.scores, hybrid.scores, strict=True)):
+        assert (score[0] != was[0]) == other and score[1:] == was[1:], experiment.pairs[at]
+        assert restyled.positives[at].startswith("It was found that ") == other
 
 
 def test_restyled_needs_restyled_positives(write, fresh_cache, tmp_path):
