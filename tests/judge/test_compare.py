@@ -167,8 +167,8 @@ def test_distillation_is_taught_what_train_reads_of_a_release(recipe, fresh_cach
         {row[:-1]: row[-1] for row in zip(e.queries, e.positives, *e.negatives, map(tuple, e.scores), strict=True)}
         for e in (released, ours)
     )
-    assert len(found) == len(ours) > 40 and found == known
-    assert len({scores[0] for scores in found.values()}) > 20, "a positive each"
+    assert len(found) == len(ours) >= 20 and found == known
+    assert len({scores[0] for scores in found.values()}) > 15, "a score of its own for each positive"
     report = compare(file, tmp_path / "out", ("none", "gated"), 1, Silence())
     assert [(row["arm"], row["negatives"]) for row in report["arms"]] == [("none", 0), ("gated", 2)]
     assert report["settings"]["objective"]["kind"] == "distillation" and report["restyled_positives"] == {}
