@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]  # query_id, positive_id
 Chosen = Mapping[Pair, tuple[str, ...]]  # the hard negatives of each pair that the arm can serve, all of one length
+Versions = Mapping[Pair, str]  # the document in place of a pair's positive, of pairs whose positive is not the original
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Ground:
     """What the arms choose from.
 
     Attributes:
-        material: the collection with the synthetic documents, and what the gate kept.
+        material: the collection with the synthetic documents, and what the gate kept, restyled positives too.
         corpus: the documents that are not synthetic, of which the arms that mine choose.
         synthetic: synthetic negatives of a hybrid example.
         mined: mined negatives of a hybrid example.
         encoder: the bi-encoder that `nearest` and `dense` mine with; None if the recipe names none.
         manner: what the recipe's mixing says of how to choose: cap, match_lengths, balance.
+        restyled: share of the restyled positives that examples take; None if the recipe restyles none.
     """
 
     material: Material
@@ -44,11 +46,17 @@ class Ground:
     mined: int
     encoder: BiEncoder | None
     manner: Mapping[str, Any] = field(default_factory=dict)
+    restyled: float | None = None
 
     @property
     def all(self) -> int:
         """Hard negatives of a hybrid example."""
         return self.synthetic + self.mined
+
+    def versions(self) -> Versions:
+        """The restyled positives of a build by this recipe: the same share of them, drawn by the same seed."""
+        taken = {pair: self.material.version(*pair, self.restyled or 0.0) for pair in self.material.collection.pairs()}
+        return {pair: doc_id for pair, doc_id in taken.items() if doc_id != pair[1]}
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Arm:
         needs_synthetic: whether the recipe must generate.
         trains: False for the model as it is.
         mined_only: whether it is a rival that needs no language model.
+        scored: whether the gate scored every negative for the query that it stands with, as distillation needs.
+        restyles: whether restyled positives take the place of originals, as the recipe has it.
     """
 
     name: str
@@ -70,6 +80,8 @@ class Arm:
     needs_synthetic: bool = False
     trains: bool = True
     mined_only: bool = False
+    scored: bool = False
+    restyles: bool = False
 
 
 def _all_pairs(ground: Ground) -> Chosen:
@@ -86,6 +98,10 @@ def _mixed(ground: Ground, synthetic: int, mined: int) -> Chosen:
     else:
         kind = MinedOnly(kind="mined_only", mined=mined, **how)
     return _by_pair(kind.mix(ground.material))
+
+
+def _hybrid(ground: Ground) -> Chosen:
+    return _mixed(ground, ground.synthetic, ground.mined)
 
 
 def _by_pair(mixed: Mixed) -> Chosen:
@@ -167,7 +183,7 @@ def _pooled(ground: Ground) -> Chosen:
 
 def _placebo(ground: Ground) -> Chosen:
     """The hybrid set in which every synthetic negative was written for another query."""
-    rich = _mixed(ground, ground.synthetic, ground.mined)
+    rich = _hybrid(ground)
     order = list(rich)
     random.Random(seed_of("arm placebo", ground.material.seed)).shuffle(order)
     chosen = {}
@@ -188,13 +204,14 @@ ARMS: dict[str, Arm] = {
         Arm("bm25", "the best documents by BM25, unchecked", _bm25, mined_only=True),
         Arm("nearest", "the best documents by the recipe's bi-encoder, unchecked", _nearest, mined_only=True),
         Arm("dense", "sentence-transformers' mine_hard_negatives, relative margin 0.05", _dense, mined_only=True),
-        Arm("gated", "mined, and kept by our gate", lambda g: _mixed(g, 0, g.all), mined_only=True),
-        Arm("synthetic", "synthetic only", lambda g: _mixed(g, g.synthetic, 0), needs_synthetic=True),
-        Arm("pooled", "synthetic and mined, mixed over the data set", _pooled, needs_synthetic=True),
-        Arm("hybrid", "synthetic and mined for every pair", lambda g: _mixed(g, g.synthetic, g.mined), True),
+        Arm("gated", "mined, and kept by our gate", lambda g: _mixed(g, 0, g.all), mined_only=True, scored=True),
+        Arm("synthetic", "synthetic only", lambda g: _mixed(g, g.synthetic, 0), needs_synthetic=True, scored=True),
+        Arm("pooled", "synthetic and mined, mixed over the data set", _pooled, needs_synthetic=True, scored=True),
+        Arm("hybrid", "synthetic and mined for every pair", _hybrid, needs_synthetic=True, scored=True),
+        Arm("restyled", "hybrid, some positives in the model's words", _hybrid, True, scored=True, restyles=True),
         Arm(
             "count_matched", "control: hybrid with mined negatives in the synthetic slots",
-            lambda g: _mixed(g, 0, g.all), mined_only=True,
+            lambda g: _mixed(g, 0, g.all), mined_only=True, scored=True,
         ),
         Arm("placebo", "control: hybrid with another query's synthetic negatives", _placebo, needs_synthetic=True),
     )

@@ -65,12 +65,18 @@ def compare(file: RecipeFile, out: Path, names: Sequence[str], seeds: int, progr
             "runs": [run_path(experiment, out / "runs", ARMS[run.arm], run.seed).name for run in runs],
             "learning_rates": list(experiment.comparison.learning_rates),
             "served": {name: len(chosen) for name, chosen in experiment.negatives.items()},
+            "restyled_positives": _restyled(experiment),
             "leakage": _leakage(experiment),
             **findings(runs, experiment.name),
         }
         write_json(out / "report.json", report)
         write_text(out / "README.md", comparison_page(report))
     return report
+
+
+def _restyled(experiment: Experiment) -> dict[str, int]:
+    """Of how many pairs an arm has the positive in a model's words; only arms that have some."""
+    return {name: sum(pair in taken for pair in experiment.pairs) for name, taken in experiment.versions.items()}
 
 
 def _leakage(experiment: Experiment) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the arms of a comparison have in common: pairs, negatives, budget, and the sets that are measured on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from syneg_data.errors import InputError
 from syneg_data.execution import Progress
 from syneg_data.gating import validate
 from syneg_data.inputs import resolve_models
-from syneg_data.judge.arms import ARMS, Arm, Chosen, Ground, Pair
+from syneg_data.judge.arms import Arm, Chosen, Ground, Pair, Versions
+from syneg_data.judge.eligible import allowed, refuse_unfit
 from syneg_data.judge.shortcuts import Probe, probe_pairs
-from syneg_data.line import Line
+from syneg_data.judge.teacher import taught
+from syneg_data.line import Judged, Line, Written
 from syneg_data.recipe import Comparison, RecipeFile, offer_of
 from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
@@ -48,6 +50,8 @@ class Experiment:
         guide_digest: of its weights.
         own_gate: whether the base model is one of those that mined or judged the negatives.
         workspace: where stages and checkpoints are.
+        versions: arm -> pair -> what stands in the place of its positive; the pairs stay those of the originals.
+        relevance: arm -> pair -> the gate's word on its positive and its negatives, where the objective needs it.
     """
 
     spec: Training
@@ -64,14 +68,18 @@ class Experiment:
     guide_digest: str
     own_gate: bool
     workspace: Workspace
+    versions: Mapping[str, Versions] = field(default_factory=dict)
+    relevance: Mapping[str, Mapping[Pair, Sequence[float]]] = field(default_factory=dict)
 
     def examples(self, arm: str) -> Examples:
-        """The texts that an arm trains on."""
-        text, chosen = self.collection.text, self.negatives[arm]
+        """The texts that an arm trains on, and what it is taught of them."""
+        text, chosen, versions = self.collection.text, self.negatives[arm], self.versions.get(arm, {})
+        relevance = self.relevance.get(arm)
         return Examples(
             [self.collection.queries[query_id] for query_id, _ in self.pairs],
-            [text(positive_id) for _, positive_id in self.pairs],
+            [text(versions.get(pair, pair[1])) for pair in self.pairs],
             [[text(chosen[pair][slot]) for pair in self.pairs] for slot in range(self.slots(arm))],
+            None if relevance is None else [relevance[pair] for pair in self.pairs],
         )
 
     def slots(self, arm: str) -> int:
@@ -84,7 +92,11 @@ class Experiment:
         chosen = [[*pair, *(self.negatives[arm.name][pair] if arm.trains else ())] for pair in self.pairs]
         grid = list(self.comparison.learning_rates) if arm.trains else []
         probes = [[p.query_id, p.positive_id, *p.mined, *p.synthetic] for p in self.probes]
-        texts = fingerprint([self.examples(arm.name).columns()]) if arm.trains else None
+        texts = None
+        if arm.trains:
+            examples = self.examples(arm.name)
+            taught = [] if examples.scores is None else [examples.scores]
+            texts = fingerprint([examples.columns(), *taught])
         return fingerprint(
             "run", __version__, VERSIONS, self.base.digest, self.guide_digest, self.spec, grid, sets, chosen, texts,
             probes, seed,
@@ -108,13 +120,10 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
         raise InputError(
             f"{file.path}: has no training section; add `training: {{base: ...}}`, which every arm starts from"
         )
-    for name in names:
-        if name not in ARMS:
-            raise InputError(f"--arms {name}: no such arm; one of {', '.join(ARMS)}")
+    refuse_unfit(file, names, recipe.training)
     line = Line(file=file, workspace=Workspace(out.parent / f".{out.name}.work"), progress=progress)
     collection = load(line)
     spec, comparison = recipe.training, recipe.comparison or Comparison()
-    _refuse_unfit(file, spec)
     sets = {recipe.name: recipe.source.held_out(collection, recipe.seed)}
     if "dev" not in sets[recipe.name]:
         raise InputError(
@@ -126,8 +135,10 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
     line.models = resolve_models(file, ("load", "mine", "generate", "validate"))
     base, reference = spec.base.resolve(), spec.objective.guide_reference()
     guide = reference.resolve() if reference is not None else None
-    whole, ground, probes = _ground(line, collection)
-    negatives = {arm.name: arm.choose(ground) for arm in _allowed(file, names, ground, spec)}
+    written, judged = _judged(line, collection)
+    whole, ground, probes = _ground(line, collection, written, judged)
+    arms = allowed(file, names, ground, spec)
+    negatives = {arm.name: arm.choose(ground) for arm in arms}
     trained = [pair for pair in whole.pairs() if all(pair in chosen for chosen in negatives.values())]
     if len(trained) < 2:
         counts = ", ".join(f"{name} {len(chosen)}" for name, chosen in negatives.items())
@@ -135,78 +146,55 @@ def prepare(file: RecipeFile, out: Path, names: Sequence[str], progress: Progres
             f"{file.path}: only {len(trained)} pairs can be served by all arms ({counts}); mine deeper, generate more, "
             "or name fewer arms"
         )
+    versions = {arm.name: ground.versions() for arm in arms if arm.restyles}
+    relevance = {
+        arm.name: found
+        for arm in arms
+        if arm.trains and spec.objective.needs_scores
+        if (found := taught(judged, trained, negatives[arm.name], versions.get(arm.name, {})))
+    }
     return Experiment(
         spec, comparison, base, recipe.name, trained, negatives, whole, sets, probes, recipe.seed,
         load_model(spec, guide) if guide else None, guide.digest if guide else "",
-        any(model.digest == base.digest for model in line.models.values()), line.workspace,
+        any(model.digest == base.digest for model in line.models.values()), line.workspace, versions, relevance,
     )  # fmt: skip
 
 
-def _refuse_unfit(file: RecipeFile, spec: Training) -> None:
-    if spec.checks == 0:
-        raise InputError(f"{file.path}: training.checks is 0, but checks on dev choose the learning rates; set it to 1")
-    if spec.patience is not None:
-        raise InputError(
-            f"{file.path}: training.patience would give arms different numbers of steps; leave it out to compare"
-        )
-    if spec.objective.needs_scores:
-        raise InputError(
-            f"{file.path}: training.objective: not every arm has the scores that distillation needs; use kind: ranking"
-        )
-
-
-def _allowed(file: RecipeFile, names: Sequence[str], ground: Ground, spec: Training) -> list[Arm]:
-    """The arms that were named, or all that the recipe allows.
-
-    Raises:
-        InputError: one that was named is not possible.
-    """
-    arms = []
-    for arm in [ARMS[name] for name in dict.fromkeys(names)] or list(ARMS.values()):
-        why = ""
-        if arm.needs_synthetic and not ground.synthetic:
-            why = "the recipe has no synthetic negatives; add generation and mixing: {kind: hybrid}"
-        elif arm.name == "count_matched" and not ground.synthetic:
-            why = "it is a control of the hybrid arm, which the recipe does not have"
-        elif arm.name in ("nearest", "dense") and ground.encoder is None:
-            why = "the recipe names no bi-encoder; add one to validation.rerankers or mining"
-        elif arm.name == "in_batch" and spec.objective.least_negatives() > 0:
-            why = f"objective {spec.objective.kind} needs hard negatives"
-        if why and names:
-            raise InputError(f"{file.path}: --arms {arm.name}: {why}")
-        if not why:
-            arms.append(arm)
-    return arms
-
-
-def _ground(line: Line, collection: Collection) -> tuple[Collection, Ground, list[Probe]]:
-    """The stages up to the gate.
-
-    Returns:
-        The collection with the synthetic documents, what the arms choose from, and the pairs kept back, of which no arm
-        sees anything.
-    """
+def _judged(line: Line, collection: Collection) -> tuple[Written, Judged]:
+    """The stages up to the gate."""
     recipe = line.file.recipe
     with line.workspace.locked():
         found = mine(line, recipe.mining, recipe.guards, collection)
         written = generate(line, recipe.generation, collection, found, recipe.seed)
-        judged = validate(line, recipe.validation, collection, found, written, recipe.seed)
-    # Without strategies no written positive takes an original's place: all arms train on the same pairs.
-    material = judged.material(collection.with_documents(written.documents()), (), recipe.seed)
+        return written, validate(line, recipe.validation, collection, found, written, recipe.seed)
+
+
+def _ground(
+    line: Line, collection: Collection, written: Written, judged: Judged
+) -> tuple[Collection, Ground, list[Probe]]:
+    """What the arms choose from.
+
+    Returns:
+        The collection with the synthetic documents, the ground, and the pairs kept back, of which no arm sees anything.
+    """
+    recipe = line.file.recipe
+    strategies = recipe.generation.strategies if recipe.generation else ()
+    # A written positive takes an original's place in the arm `restyled` alone, and there under the original's pair.
+    material = judged.material(collection.with_documents(written.documents()), strategies, recipe.seed)
     whole, kept = material.collection, material.kept
     synthetic, mined = recipe.mixing.budget(offer_of(recipe))
     manner = {name: value for name in _MANNER if (value := getattr(recipe.mixing, name, None)) is not None}
-    encoder = _encoder(line)
-    real = list(collection.documents)
+    restyled = recipe.mixing.restyled if any(strategy.kind == "restyle" for strategy in strategies) else None
+    ground = Ground(material, list(collection.documents), synthetic, mined, _encoder(line), manner, restyled)
     if not synthetic:  # nothing to tell from mined ones, so nothing is kept back
-        return whole, Ground(material, real, 0, mined, encoder, manner), []
+        return whole, ground, []
     order = sorted(collection.queries, key=lambda query_id: sample_order(query_id, recipe.seed + 1))
     share = (recipe.comparison or Comparison()).held_out
     held_out = set(order[: int(share * len(order))])
     probes = probe_pairs(whole, kept, held_out)
     seen = [verdict for verdict in kept if verdict.query_id not in held_out]
     material = replace(material, collection=whole.without_queries(held_out), kept=seen)
-    return whole, Ground(material, real, synthetic, mined, encoder, manner), probes
+    return whole, replace(ground, material=material), probes
 
 
 def _encoder(line: Line) -> BiEncoder | None:

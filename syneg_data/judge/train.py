@@ -16,11 +16,11 @@ from syneg_data.durable import swap_directory
 from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
-from syneg_data.export.finished import positive_scores
 from syneg_data.judge.baselines import against_bm25, bm25_of, measure_bm25
 from syneg_data.judge.measuring import Measured, gains, measure, only, rounded, unseen
 from syneg_data.judge.provenance import provenance
 from syneg_data.judge.retriever import read_facts, rewrite_retriever, save_model, write_retriever
+from syneg_data.judge.teacher import relevances
 from syneg_data.loading import device
 from syneg_data.publishing.judgements import verdicts_of
 from syneg_data.publishing.manifest import RETRIEVER, intact, refuse_foreign
@@ -215,19 +215,12 @@ def count_synthetic(release: Release) -> dict[str, int]:
 
 def _teacher(release: Release, negatives: int) -> list[list[float]] | None:
     """Relevance of each example's positive and `negatives` negatives by the gate; None if one of them has none."""
-    verdicts = verdicts_of(release)
-    relevance = {(v.query_id, v.doc_id): v.relevance for v in verdicts}
     rows = release.table("ids").to_pylist()
     examples = [Example(r["query_id"], r["positive_id"], tuple(r["negative_ids"]), (), ()) for r in rows]
-    positives = positive_scores(examples, verdicts, verdicts_of(release, ["restyle"]))
-    found = []
-    for e in examples:
-        scores = [positives.get((e.query_id, e.positive_id)), *(relevance.get((e.query_id, d)) for d in e.negative_ids)]
-        known = [score for score in scores if score is not None]
-        if len(known) < len(scores) or not e.negative_ids:
-            return None
-        found.append([known[0], *(known[1 + n % len(e.negative_ids)] for n in range(negatives))])
-    return found
+    found = relevances(examples, verdicts_of(release), verdicts_of(release, ["restyle"]))
+    if found is None:
+        return None
+    return [[positive, *(own[n % len(own)] for n in range(negatives))] for positive, *own in found]
 
 
 def _measure_stored(spec: Training, model: Resolved, splits: Mapping[str, Collection], progress: Progress) -> Measured:

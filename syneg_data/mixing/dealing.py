@@ -139,10 +139,8 @@ class _Dealer:
 
     def hand(self, supply: Supply, positive_id: str, wants: list[Want]) -> _Hand:
         pair, seed = (supply.query_id, positive_id), self._material.seed
-        version = self._material.restyled.get(pair)
-        if version is not None and random.Random(seed_of("restyled", seed, *pair)).random() >= self._options.restyled:
-            version = None
-        hand = _Hand(positive_id, version or positive_id, wants, [[] for _ in wants])
+        version = self._material.version(*pair, self._options.restyled)
+        hand = _Hand(positive_id, version, wants, [[] for _ in wants])
         if self._balance:
             names = sorted({hit.source for want in wants for v in want.candidates for hit in v.sources})
             random.Random(seed_of("balance", seed, *pair)).shuffle(names)

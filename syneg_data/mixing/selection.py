@@ -1,10 +1,12 @@
 """What goes into mixing, of whatever kind, and what comes of it."""
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syneg_data.collection import Collection
 from syneg_data.records import Example, Verdict
+from syneg_data.spec import seed_of
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,13 @@ class Material:
     restyled: Mapping[tuple[str, str], str] = field(default_factory=dict)
     seed: int = 0
     grades: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def version(self, query_id: str, positive_id: str, share: float) -> str:
+        """The document that stands for a positive: the restyled one, in a `share` of the pairs that have one.
+
+        Every pair draws for itself, by seed, so that shares nest.
+        """
+        restyled = self.restyled.get((query_id, positive_id))
+        if restyled is None or random.Random(seed_of("restyled", self.seed, query_id, positive_id)).random() >= share:
+            return positive_id
+        return restyled

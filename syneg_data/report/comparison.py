@@ -94,6 +94,8 @@ def _caveats(report: Mapping[str, Any]) -> Iterator[str]:
         most = max(counts.values())
         fewer = ", ".join(f"{arm} {count}" for arm, count in counts.items() if count < most)
         yield f"Not all arms have the same number of hard negatives: {fewer}, the others {most}; more alone may help."
+    for arm, count in report["restyled_positives"].items():
+        yield f"Of the {report['pairs']} positives of {arm}, {count} stand in the model's words, under the same pairs."
     if report["own_gate"]:
         yield (
             "The base model itself mined or judged the negatives, so they are ones it could tell already: it gains "

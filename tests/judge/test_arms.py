@@ -7,6 +7,7 @@ import pytest
 from syneg_data.collection import Collection, Document
 from syneg_data.encoders.bi_encoder import BiEncoder
 from syneg_data.judge.arms import ARMS, Ground
+from syneg_data.mixing import Hybrid
 from syneg_data.mixing.selection import Material
 from syneg_data.recipe import load_recipe
 from syneg_data.records import Hit, Verdict
@@ -28,6 +29,8 @@ SYNTHETIC = {
     for n, fruit in enumerate(FRUITS)
     for k, where in enumerate(("here", "there"))
 }
+# The positives of all queries but the last in a model's words, which are fewer.
+RESTYLED = {f"r{n}": Document(f"r{n}", f"{fruit} thirst") for n, fruit in enumerate(FRUITS[:-1])}
 # What a model wrote and the gate refused: it answers every query best, and is no document of the corpus.
 REFUSED = Document("refused", " ".join(QUERIES.values()))
 
@@ -48,6 +51,17 @@ def kept():
 def ground():
     collection = Collection(DOCUMENTS, QUERIES, QRELS, "digest").with_documents([*SYNTHETIC.values(), REFUSED])
     return Ground(Material(collection, kept(), seed=7), list(DOCUMENTS), synthetic=1, mined=2, encoder=None)
+
+
+@pytest.fixture
+def restyling(ground):
+    """The same with restyled positives, of which examples take half."""
+    material = replace(
+        ground.material,
+        collection=ground.material.collection.with_documents(RESTYLED.values()),
+        restyled={(f"q{n}", f"p{n}"): f"r{n}" for n in range(7)},
+    )
+    return replace(ground, material=material, restyled=0.5)
 
 
 NEED_AN_ENCODER = ("nearest", "dense")
@@ -103,6 +117,21 @@ def test_placebo_gives_every_pair_another_querys_synthetic_negative(ground):
     assert {negatives[0] for negatives in placebo.values()} == {f"s{n}0" for n in range(len(FRUITS))}
 
 
+def test_restyled_has_the_hybrid_sets_negatives_under_the_original_pairs(ground, restyling):
+    assert chosen("restyled", restyling) == chosen("hybrid", restyling) == chosen("hybrid", ground)
+    like = {"manner": {"match_lengths": "positive"}}  # which is the original in every arm
+    assert chosen("restyled", replace(restyling, **like)) == chosen("hybrid", replace(ground, **like))
+    assert chosen("restyled", replace(restyling, **like))["q3", "p3"] == ("s30", "m31", "m32")
+
+
+def test_restyled_takes_the_positives_that_a_build_takes(ground, restyling):
+    assert restyling.versions() == {("q0", "p0"): "r0", ("q1", "p1"): "r1", ("q2", "p2"): "r2"}
+    built = Hybrid(synthetic=1, mined=2, restyled=0.5).mix(restyling.material).examples
+    assert {e.positive_id for e in built if e.positive_id.startswith("r")} == set(restyling.versions().values())
+    assert replace(restyling, restyled=1.0).versions() == {(f"q{n}", f"p{n}"): f"r{n}" for n in range(7)}
+    assert replace(restyling, restyled=0.0).versions() == ground.versions() == {}
+
+
 def test_pooled_has_the_hybrid_sets_kinds_without_its_guarantee(ground):
     pooled = chosen("pooled", ground)
     written = [sum(doc_id.startswith("s") for doc_id in negatives) for negatives in pooled.values()]
@@ -156,7 +185,10 @@ def test_a_pair_with_too_few_is_not_served(ground):
 def test_an_arm_says_what_it_is():
     assert list(ARMS) == [
         "none", "in_batch", "random", "bm25", "nearest", "dense", "gated", "synthetic", "pooled", "hybrid",
-        "count_matched", "placebo",
+        "restyled", "count_matched", "placebo",
     ]  # fmt: skip
     assert all(arm.what for arm in ARMS.values())
     assert [arm.name for arm in ARMS.values() if not arm.trains] == ["none"]
+    assert [arm.name for arm in ARMS.values() if arm.scored] == [
+        "gated", "synthetic", "pooled", "hybrid", "restyled", "count_matched",
+    ]  # fmt: skip

@@ -14,6 +14,9 @@ from syneg_data.judge.compare import compare
 from syneg_data.judge.experiment import prepare
 from syneg_data.judge.power import plan_seeds
 from syneg_data.judge.runs import run_arms
+from syneg_data.judge.train import read_examples
+from syneg_data.pipeline import build
+from syneg_data.publishing.release import open_release
 from syneg_data.recipe import Comparison
 from syneg_data.training.metrics import METRICS
 
@@ -129,6 +132,64 @@ def test_a_run_is_named_by_all_that_decides_it(recipe, fresh_cache, tmp_path):
     assert one.key(none, 13) == rates.key(none, 13)
     names = {experiment.key(in_batch, seed) for experiment in (one, fewer, rates) for seed in (13, 14)}
     assert len(names) == 6
+
+
+def test_what_is_taught_of_an_arm_and_its_restyled_positives_name_its_runs(recipe, fresh_cache, tmp_path):
+    one = prepare(recipe(), tmp_path / "out", ("none", "gated"), Silence())
+    pair, scores = one.pairs[0], {pair: [0.9, 0.5, 0.4] for pair in one.pairs}
+    other = next(doc_id for doc_id in one.collection.documents if doc_id != pair[1])
+    made = [
+        one,
+        replace(one, versions={"gated": {pair: other}}),
+        replace(one, relevance={"gated": scores}),
+        replace(one, relevance={"gated": {**scores, pair: [0.9, 0.5, 0.3]}}),
+    ]
+    assert len({experiment.key(ALL_ARMS["gated"], 13) for experiment in made}) == 4
+    assert len({experiment.key(ALL_ARMS["none"], 13) for experiment in made}) == 1
+    of_another = replace(one, versions={"hybrid": {pair: other}}, relevance={"hybrid": scores})
+    assert of_another.key(ALL_ARMS["gated"], 13) == one.key(ALL_ARMS["gated"], 13)
+    assert made[1].examples("gated").positives[:2] == [one.collection.text(d) for d in (other, one.pairs[1][1])]
+    assert made[2].examples("gated").scores == [[0.9, 0.5, 0.4]] * len(one.pairs)
+
+
+def distilling(recipe):
+    return recipe(training={**recipe().written["training"], "objective": {"kind": "distillation"}})
+
+
+def test_distillation_is_taught_what_train_reads_of_a_release(recipe, fresh_cache, tmp_path):
+    file = distilling(recipe)
+    experiment = prepare(file, tmp_path / "out", (), Silence())
+    assert list(experiment.negatives) == ["none", "gated"], "of the other arms the gate scored nothing"
+    build(file, tmp_path / "release")
+    released = read_examples(open_release(str(tmp_path / "release")), file.recipe.training)
+    ours = experiment.examples("gated")
+    known, found = (
+        {row[:-1]: row[-1] for row in zip(e.queries, e.positives, *e.negatives, map(tuple, e.scores), strict=True)}
+        for e in (released, ours)
+    )
+    assert len(found) == len(ours) >= 20 and found == known
+    assert len({scores[0] for scores in found.values()}) > 15, "a score of its own for each positive"
+    report = compare(file, tmp_path / "out", ("none", "gated"), 1, Silence())
+    assert [(row["arm"], row["negatives"]) for row in report["arms"]] == [("none", 0), ("gated", 2)]
+    assert report["settings"]["objective"]["kind"] == "distillation" and report["restyled_positives"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        (
+            "random",
+            "--arms random: objective distillation needs the gate's score of every negative, which this arm does not "
+            "have; name arms among gated, synthetic, pooled, hybrid, restyled, count_matched, or set",
+        ),
+        ("placebo", "--arms placebo: objective distillation needs the gate's score"),
+        ("in_batch", "--arms in_batch: objective distillation needs hard negatives"),
+    ],
+)
+def test_what_distillation_cannot_use_is_refused_before_any_stage(recipe, fresh_cache, tmp_path, arm, message):
+    with pytest.raises(InputError, match=message):
+        compare(distilling(recipe), tmp_path / "out", ("gated", arm), 1, Silence())
+    assert not (tmp_path / ".out.work").exists()
 
 
 def test_arms_that_choose_alike_share_their_runs_under_their_own_names(recipe, fresh_cache, tmp_path):

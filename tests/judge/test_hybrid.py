@@ -7,15 +7,22 @@ import yaml
 
 from syneg_data.engines.honest import honest_value
 from syneg_data.engines.scripted import Reply, ScriptedServer
+from syneg_data.errors import InputError
 from syneg_data.execution import Silence
 from syneg_data.judge.compare import compare
 from syneg_data.judge.experiment import prepare
+from syneg_data.judge.train import read_examples
+from syneg_data.pipeline import build
+from syneg_data.publishing.release import open_release
 
 ARMS = ("none", "in_batch", "random", "bm25", "gated", "synthetic", "pooled", "hybrid", "count_matched", "placebo")
 
 
 def about(queries):
-    """A script that writes something with half the words of the query, so that the gate has reason to keep it."""
+    """A script that writes something with half the words of the query, so that the gate has reason to keep it.
+
+    A restyled positive has all of them, as it has to be relevant.
+    """
 
     def script(serial, body):
         asked = " ".join(message["content"] for message in body["messages"])
@@ -25,31 +32,54 @@ def about(queries):
         if "passage" in value:
             some = " ".join(words[: len(words) // 2 + 1])
             value["passage"] = f"{some} was looked at in {serial} mice {value['passage']}"
+            if "You are an editor" in asked:
+                value["passage"] = f"It was found that {query} in a study of {serial} patients over nine years."
         return Reply(json.dumps(value))
 
     return script
 
 
 @pytest.fixture
-def written(recipe, slice_of_scifact, root):
-    """A recipe whose drafts come from a scripted server, and whose gate is a real encoder."""
+def write(recipe, slice_of_scifact, root):
+    """Writes a recipe whose drafts come from a scripted server, and whose gate is a real encoder.
+
+    Further strategies are added, and keyword arguments replace sections.
+    """
     lines = (slice_of_scifact / "queries.jsonl").read_text().splitlines()
     queries = [json.loads(line)["text"] for line in lines]
     gate = yaml.safe_load((root / "recipes" / "mined.yaml").read_text())["validation"]["rerankers"]
     with ScriptedServer(about(queries)) as server:
-        generation = {
-            "engine": {"kind": "openai", "base_url": server.base_url, "model": "scripted", "revision": "1"},
-            "strategies": [{"kind": "syneg", "per_pair": 3, "attributes": {"length": ["shorter than"]}}],
-            "reflection": {"kind": "inline"},
-            "sampling": {"attempts": 1},
-            "terms": "apache-2.0",
-        }
-        yield recipe(
-            generation=generation,
-            validation={"rerankers": gate, "rule": {"kind": "absolute", "maximum": 0.7}, "floor": {"sample": 20}},
-            mixing={"kind": "hybrid", "synthetic": 1, "mined": 1, "shortage": "drop"},
-            comparison={"learning_rates": [1e-3], "held_out": 0.3},
-        )
+
+        def write(*strategies, **changes):
+            syneg = {"kind": "syneg", "per_pair": 3, "attributes": {"length": ["shorter than"]}}
+            sections = {
+                "generation": {
+                    "engine": {"kind": "openai", "base_url": server.base_url, "model": "scripted", "revision": "1"},
+                    "strategies": [syneg, *strategies],
+                    "reflection": {"kind": "inline"},
+                    "sampling": {"attempts": 1},
+                    "terms": "apache-2.0",
+                },
+                "validation": {
+                    "rerankers": gate,
+                    "rule": {"kind": "absolute", "maximum": 0.7},
+                    "floor": {"sample": 20},
+                },
+                "mixing": mixing(),
+                "comparison": {"learning_rates": [1e-3], "held_out": 0.3},
+            }
+            return recipe(**sections | changes)
+
+        yield write
+
+
+def mixing(**more):
+    return {"kind": "hybrid", "synthetic": 1, "mined": 1, "shortage": "drop", **more}
+
+
+@pytest.fixture
+def written(write):
+    return write()
 
 
 def is_synthetic(doc_id):
@@ -74,20 +104,69 @@ def test_the_arms_see_what_they_may(written, fresh_cache, tmp_path):
     assert shown and not shown & set().union(*taken.values())
 
 
+def test_restyled_and_what_is_taught_of_it_are_what_a_build_has(write, fresh_cache, tmp_path):
+    training = {**write().written["training"], "objective": {"kind": "distillation"}}
+    file = write({"kind": "restyle"}, training=training)
+    experiment = prepare(file, tmp_path / "out", (), Silence())
+    assert list(experiment.negatives) == [
+        "none", "gated", "synthetic", "pooled", "hybrid", "restyled", "count_matched",
+    ]  # fmt: skip
+    hybrid, restyled = experiment.examples("hybrid"), experiment.examples("restyled")
+    assert restyled.negatives == hybrid.negatives and restyled.queries == hybrid.queries
+    originals = [experiment.collection.text(positive_id) for _, positive_id in experiment.pairs]
+    assert hybrid.positives == originals
+    build(file, tmp_path / "built")
+    released = read_examples(open_release(str(tmp_path / "built")), file.recipe.training)
+    # The negatives of a pair are nobody else's: one of them was written for it.
+    known, found = (
+        {
+            row[:-2]: row[-2:]
+            for row in zip(e.queries, *e.negatives, e.positives, map(tuple, e.scores), strict=True)
+        }
+        for e in (released, restyled)
+    )  # fmt: skip
+    assert len(found) == len(experiment.pairs) >= 10
+    assert all(known[key] == row for key, row in found.items())
+    taken = [text != original for text, original in zip(restyled.positives, originals, strict=True)]
+    assert 3 <= sum(taken) <= len(taken) - 3
+    for at, (other, score, was) in enumerate(zip(taken, restyled.scores, hybrid.scores, strict=True)):
+        assert (score[0] != was[0]) == other and score[1:] == was[1:], experiment.pairs[at]
+        assert restyled.positives[at].startswith("It was found that ") == other
+
+
+def test_restyled_needs_restyled_positives(write, fresh_cache, tmp_path):
+    restyle = {"kind": "restyle"}
+    for file, message in (
+        (write(mixing={"kind": "mined_only", "mined": 2}), "the recipe has no synthetic negatives"),
+        (write(), "the recipe restyles no positives; add {kind: restyle} to generation.strategies"),
+        (write(restyle, mixing=mixing(restyled=0.0)), "mixing.restyled is 0, so no example takes a restyled positive"),
+        (write(restyle, mixing=mixing(restyled=1e-9)), "no example takes a restyled positive: the gate kept too few"),
+    ):
+        with pytest.raises(InputError, match=f"--arms restyled: {message}"):
+            prepare(file, tmp_path / "out", ("restyled",), Silence())
+    every = prepare(write(), tmp_path / "out", (), Silence()).negatives
+    assert "restyled" not in every and len(every) == 12
+
+
 @pytest.mark.slow
-def test_the_report_of_a_hybrid(written, fresh_cache, tmp_path):
-    report = compare(
-        written, tmp_path / "out", ("none", "in_batch", "hybrid", "count_matched", "placebo"), 2, Silence()
-    )
+def test_the_report_of_a_hybrid(write, fresh_cache, tmp_path):
+    arms = ("none", "in_batch", "hybrid", "restyled", "count_matched", "placebo")
+    report = compare(write({"kind": "restyle"}), tmp_path / "out", arms, 2, Silence())
     assert report["headline"]["arm"] == "hybrid"
     assert {"count_matched", "placebo"} - {report["headline"]["against"]} == set(report["controls"])
     rows = {row["arm"]: row for row in report["arms"]}
     assert {name: row["negatives"] for name, row in rows.items()} == {
-        "none": 0, "in_batch": 0, "hybrid": 2, "count_matched": 2, "placebo": 2,
+        "none": 0, "in_batch": 0, "hybrid": 2, "restyled": 2, "count_matched": 2, "placebo": 2,
     }  # fmt: skip
     assert len({row["steps"] for name, row in rows.items() if name != "none"}) == 1
     for row in rows.values():
         assert row["shortcuts"]["synthetic"]["comparisons"] >= report["held_out_pairs"] > 0
     page = (tmp_path / "out" / "README.md").read_text()
     assert "## Shortcuts" in page and "The base model itself" not in page
+    count = report["restyled_positives"]["restyled"]
+    assert 3 <= count <= report["pairs"] - 3
+    assert f"Of the {report['pairs']} positives of restyled, {count} stand in the model's words" in page
+    assert rows["restyled"]["learning_rate"] == rows["hybrid"]["learning_rate"] == 1e-3
+    means = {row["arm"]: row["nDCG@10"] for row in report["tables"]["slice"]["dev"]}
+    assert means["restyled"] != means["hybrid"], "a run of its own"
     assert set(report["versions"]) == {"torch", "sentence-transformers", "transformers"}
