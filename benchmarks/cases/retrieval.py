@@ -12,7 +12,7 @@ from syneg_data.mixing.selection import Material
 from syneg_data.recipe import RecipeFile, load_recipe
 from syneg_data.references import Resolved
 from syneg_data.training import Training
-from syneg_data.training.trainer import Examples
+from syneg_data.training.examples import Examples
 
 _RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "quickstart.yaml"
 LABEL = "SciFact, all-MiniLM-L6-v2"

@@ -23,7 +23,8 @@ from syneg_data.references import Resolved
 from syneg_data.spec import fingerprint
 from syneg_data.stages import generate, load, mine
 from syneg_data.training import Training
-from syneg_data.training.trainer import Examples, load_model
+from syneg_data.training.examples import Examples
+from syneg_data.training.student import load_model
 from syneg_data.workspace import Workspace
 
 # Another release of these may train otherwise, so its runs are others.

@@ -16,9 +16,11 @@ from syneg_data.judge.arms import ARMS, Arm
 from syneg_data.judge.experiment import Experiment
 from syneg_data.judge.measuring import FIGURES, measure, unseen
 from syneg_data.judge.shortcuts import shortcuts
+from syneg_data.training.checkpoints import Diverged
 from syneg_data.training.evaluation import Embedder, InTraining, Searcher, small_corpus, texts_of
 from syneg_data.training.metrics import means, score_run
-from syneg_data.training.trainer import Check, Diverged, prompts_of, train_model
+from syneg_data.training.student import prompts_of
+from syneg_data.training.trainer import Check, train_model
 
 Scores = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]  # set -> split -> query_id -> metric -> value
 UNSEEN = ":unseen"  # marks the reading of a split without queries whose positives were trained on

@@ -30,9 +30,11 @@ from syneg_data.references import Resolved
 from syneg_data.spec import canonical, fingerprint
 from syneg_data.training import Training
 from syneg_data.training.evaluation import InTraining, Searcher, small_corpus, texts_of
+from syneg_data.training.examples import Examples
 from syneg_data.training.metrics import means, score_run
 from syneg_data.training.runs import require_words
-from syneg_data.training.trainer import Check, Examples, device_count, load_model, prompts_of, train_model
+from syneg_data.training.student import load_model, prompts_of
+from syneg_data.training.trainer import Check, device_count, train_model
 from syneg_data.workspace import Workspace
 
 _FOLDER = 2  # of what a retriever's folder holds; one with less in it is written anew

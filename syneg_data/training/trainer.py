@@ -2,56 +2,24 @@
 
 import contextlib
 import io
-import logging
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from syneg_data.durable import write_json
 from syneg_data.errors import InputError, StorageError, SynegError
 from syneg_data.execution import Progress
-from syneg_data.loading import SAFE, SAFE_WEIGHTS, device, limit_length, quiet_loading, refuse_missing
+from syneg_data.loading import device, quiet_loading
 from syneg_data.references import Resolved
 from syneg_data.training import Training
-
-logger = logging.getLogger(__name__)
+from syneg_data.training.checkpoints import last_whole, watcher
+from syneg_data.training.examples import Examples, refuse_unfit
+from syneg_data.training.student import load_model
 
 MAIN_METRIC = "nDCG@10"
-_WHOLE = "whole.json"  # written into a checkpoint last; one without it was cut off
-
-
-class Diverged(InputError):
-    """The loss is not a finite number."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What is trained on, in columns of one length.
-
-    Attributes:
-        queries: query texts.
-        positives: a relevant document each.
-        negatives: one list of documents per negative of an example.
-        scores: for every example the teacher's relevance of its positive and its negatives; None without a teacher.
-    """
-
-    queries: Sequence[str]
-    positives: Sequence[str]
-    negatives: Sequence[Sequence[str]]
-    scores: Sequence[Sequence[float]] | None = None
-
-    def __len__(self) -> int:
-        return len(self.queries)
-
-    def columns(self) -> dict[str, list[str]]:
-        """The texts as sentence-transformers takes them: the order of the columns is their meaning."""
-        hard = {f"negative_{n}": list(texts) for n, texts in enumerate(self.negatives, start=1)}
-        return {"query": list(self.queries), "positive": list(self.positives), **hard}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,60 +61,6 @@ def device_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def load_model(spec: Training, base: Resolved) -> Any:  # noqa: ANN401
-    """The base model, ready to be trained: prompts and length limit as the recipe says.
-
-    Raises:
-        InputError: it cannot be loaded, or is no sentence-transformers model with pooling.
-    """
-    if not (base.path / "modules.json").is_file():
-        raise InputError(
-            f"model {base.label}: has no modules.json, so nothing says how token vectors become one vector; "
-            "name a sentence-transformers model (its pooling is part of it)"
-        )
-    with quiet_loading(base.label):
-        from sentence_transformers import SentenceTransformer
-
-        model = SentenceTransformer(
-            str(base.path), device=device(), model_kwargs={"dtype": "float32", **SAFE_WEIGHTS}, **SAFE
-        )
-        network = getattr(model[0], "model", None)  # a table of vectors has none
-        if network is not None:
-            refuse_missing(network, base.path)
-            if len(model) == 1:
-                raise ValueError("it has no pooling, so nothing says how token vectors become one vector")
-    limit_length(model, spec.max_length)
-    model.prompts = {**model.prompts, **prompts_of(spec)}
-    return model
-
-
-def prompts_of(spec: Training) -> dict[str, str]:
-    """The prompts that the recipe sets, by the names that sentence-transformers gives them."""
-    named = {"query": spec.query_prompt, "document": spec.document_prompt}
-    return {name: prompt for name, prompt in named.items() if prompt}
-
-
-def refuse_unfit(spec: Training, examples: Examples) -> None:
-    """Refuse examples that the objective can do nothing with.
-
-    Raises:
-        InputError: there are none, or they have too few negatives or no scores.
-    """
-    least = spec.objective.least_negatives()
-    if len(examples) < 2:
-        raise InputError(f"training: {len(examples)} examples; at least 2 are needed")
-    if len(examples.negatives) < least:
-        raise InputError(
-            f"training.objective: {spec.objective.kind} needs at least {least} hard negative per example, there are "
-            f"{len(examples.negatives)}; build with negatives, or choose kind: ranking with in_batch: true"
-        )
-    if spec.objective.needs_scores and examples.scores is None:
-        raise InputError(
-            f"training.objective: {spec.objective.kind} needs the rerankers' scores of every example and some are "
-            "missing; build with rerankers, or choose kind: ranking"
-        )
-
-
 def train_model(
     spec: Training,
     base: Resolved,
@@ -185,8 +99,8 @@ def train_model(
     model = load_model(spec, base)
     steps = steps_of(spec, len(examples), device_count())
     trainer = _trainer(spec, model, guide, examples, folder, seed, steps, check)
-    resumed = _last_whole(folder)
-    trainer.add_callback(_watcher(progress, folder, save_after if device_count() == 1 else math.inf))
+    resumed = last_whole(folder)
+    trainer.add_callback(watcher(progress, folder, save_after if device_count() == 1 else math.inf))
     progress.start(name, steps, "steps")
     try:
         with _failures(folder):
@@ -277,52 +191,6 @@ def _evaluator(check: Check) -> Any:  # noqa: ANN401
             return dict(check(model))
 
     return OnDev()
-
-
-def _watcher(progress: Progress, folder: Path, save_after: float) -> Any:  # noqa: ANN401
-    from transformers import TrainerCallback
-
-    class Watcher(TrainerCallback):
-        """Stops at a loss that is not a number, before anything of that step is saved, and marks whole checkpoints."""
-
-        saved = time.monotonic()
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
-            if state.global_step:
-                progress.advance(state.global_step, reused=True)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
-            progress.advance(1)
-            if time.monotonic() - self.saved > save_after:
-                control.should_save = True
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401
-            loss = (logs or {}).get("loss")
-            if loss is not None and not math.isfinite(loss):
-                kept = _last_whole(folder)
-                where = f"the checkpoint of step {kept.name.rpartition('-')[2]} is kept" if kept else "nothing is saved"
-                raise Diverged(
-                    f"training: the loss of step {state.global_step} is not a finite number; {where}: lower "
-                    "learning_rate, raise the temperature, or use precision: float32"
-                )
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
-            self.saved = time.monotonic()
-            if state.is_world_process_zero:
-                write_json(folder / f"checkpoint-{state.global_step}" / _WHOLE, {"step": state.global_step})
-
-    return Watcher()
-
-
-def _last_whole(folder: Path) -> Path | None:
-    """The latest checkpoint that was written to its end; cut-off ones are removed."""
-    whole = []
-    for path in folder.glob("checkpoint-*"):
-        if (path / _WHOLE).is_file():
-            whole.append(path)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 @contextlib.contextmanager

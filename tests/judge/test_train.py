@@ -433,7 +433,7 @@ def test_without_a_dev_split_the_best_weights_cannot_be_chosen(recipe, slice_of_
 
 def test_too_few_negatives_for_the_objective(recipe, fresh_cache, tmp_path):
     from syneg_data.training import Training
-    from syneg_data.training.trainer import Examples, refuse_unfit
+    from syneg_data.training.examples import Examples, refuse_unfit
 
     spec = recipe().recipe.training
     own = Training.model_validate(
