@@ -6,6 +6,7 @@ the hard negatives of one arm after the other.
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,8 @@ def measure(text: Mapping[str, Any], arms: Sequence[str], main: str, quick: bool
         built = build(file, work / name, progress=TerminalProgress())
         out = work / f"{name}-comparison"
         compared = compare(file, out, arms, seeds, TerminalProgress())
-        return [*_ledger(name, built.report), *_differences(name, arms, main, compared, out, seeds)]
+        ledger = [*_ledger(name, built.report), *_written(name, built.report, work / name)]
+        return [*ledger, *_differences(name, arms, main, compared, out, seeds)]
 
 
 def _ledger(name: str, report: Mapping[str, Any]) -> list[Row]:
@@ -123,6 +125,23 @@ def _ledger(name: str, report: Mapping[str, Any]) -> list[Row]:
         for metric, count in counts.items():
             rows.append(row(what, metric, f"{account['unit']}s", count, None, "", 1, "balances", balances))
     return rows
+
+
+def _written(name: str, report: Mapping[str, Any], folder: Path) -> list[Row]:
+    """What the gate said of the written negatives alone."""
+    if "generate" not in report["stages"]:
+        return []
+    import pyarrow.parquet as pq
+
+    paths = sorted((folder / "candidates").glob("*.parquet"))
+    judged = [one for path in paths for one in pq.read_table(path, columns=["origin", "verdict"]).to_pylist()]
+    counts = Counter(one["verdict"] for one in judged if one["origin"] == "synthetic")
+    balances = counts.total() == report["stages"]["generate"]["kept"]
+    what = f"{name}: gate, written ones"
+    return [
+        row(what, verdict, "candidates", counts[verdict], None, "", 1, "balances", balances)
+        for verdict in sorted(counts)
+    ]
 
 
 def _differences(
