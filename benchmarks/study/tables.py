@@ -17,7 +17,13 @@ _STAGES = ("rates", "ablations", "test")
 def rates(folder: Path) -> str:
     """Stage 1."""
     lines = [
-        [cell.ground, arm, str(cell.pairs), *map(_tried, tried.values()), f"{rate_of(folder, cell.ground):g}"]
+        [
+            cell.ground,
+            arm,
+            str(cell.pairs),
+            *(_tried(tried[str(rate)]) for rate in RATES),
+            f"{rate_of(folder, cell.ground):g}",
+        ]
         for cell in cells(folder, "rates")
         for arm, tried in cell.tried.items()
     ]

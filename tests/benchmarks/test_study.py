@@ -17,6 +17,7 @@ from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, TE
 from benchmarks.study.recipes import changed, recipe
 from benchmarks.study.rows import STUDY, Cell, cells, differences, mean, read_scores, write
 from benchmarks.study.running import digest_of
+from benchmarks.study.tables import rates
 from syneg_data.judge.arms import ARMS
 from syneg_data.recipe import load_recipe
 from syneg_data.training.statistics import Interval
@@ -133,13 +134,14 @@ def test_differences_are_paired_by_seed_and_query():
 
 
 def test_the_rate_is_that_of_both_arms_together_and_the_lowest_of_equals(tmp_path):
-    gated, hybrid = (0.50, 0.60, 0.58, 0.4), (0.50, 0.55, 0.57, None)
+    gated, hybrid = (0.50, 0.60, 0.58, 0.4, 0.3), (0.50, 0.55, 0.57, None, 0.2)
     tried = {
         arm: dict(zip(map(str, RATES), given, strict=True)) for arm, given in (("gated", gated), ("hybrid", hybrid))
     }
     assert rate_of(tmp_path, "scifact") is None
     write(tmp_path, cell(stage="rates", tried=tried), scores(0.0))
     assert rate_of(tmp_path, "scifact") == 1e-4  # 0.575 twice
+    assert "| scifact | hybrid | 300 | 50.00 | 55.00 | 57.00 | ran away | 20.00 | 0.0001 |" in rates(tmp_path)
 
 
 def every_condition(folder, generator, gains):
