@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.study.analysis import Difference
 from benchmarks.study.protocol import CONDITIONS, GROUNDS
@@ -104,7 +105,7 @@ def _arms(tested: Sequence[Cell], folder: Path, into: Path) -> str:
     return _save(figure, into, "study-test.png")
 
 
-def _save(figure, into: Path, name: str) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _save(figure: Any, into: Path, name: str) -> str:  # noqa: ANN401
     from matplotlib import pyplot
 
     figure.savefig(into / name, dpi=130, metadata={"Software": None})
