@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import retrieval
-from benchmarks.cases.planted import CROSS
+from benchmarks.cases.worth import gate, miners
 from benchmarks.measuring import Skipped
 from benchmarks.study.protocol import SEED, Changes, Condition, Generator, Ground, syneg
 
-_DEPTH, _STUDENT = 20, "SYNEG_STUDENT"
+_STUDENT = "SYNEG_STUDENT"
 
 
 def recipe(
@@ -47,10 +46,7 @@ def recipe(
             "dev": ground.dev,
             "evaluation": ["dev", "test"] if test else ["dev"],
         },
-        "mining": [
-            {"kind": "bm25", "name": "bm25", "depth": _DEPTH},
-            {"kind": "dense", "name": "dense", "depth": _DEPTH, "model": retrieval.reference(), "max_length": 256},
-        ],
+        "mining": miners(),
         "generation": {
             "engine": {"kind": "vllm", "max_model_len": 4096, "model": dict(generator.model)},
             "strategies": [syneg(ground, generator.per_pair)],
@@ -58,23 +54,7 @@ def recipe(
             "sampling": {"temperature": 0.7, "max_tokens": 448, "attempts": 2},
             "terms": "apache-2.0",
         },
-        "validation": {
-            "rerankers": [
-                {
-                    "kind": "cross_encoder",
-                    "name": "crossed",
-                    "model": str(CROSS),
-                    "max_length": 256,
-                    "backend": "openvino",
-                },
-                {
-                    "kind": "bi_encoder",
-                    "name": "minilm-l6",
-                    "model": retrieval.reference(),
-                    "allow_same_model": True,
-                },
-            ]
-        },
+        "validation": gate(),
         "mixing": {"kind": "hybrid", "synthetic": 1, "mined": 2, "shortage": "drop"},
         "publishing": {"license": ground.license},
         "training": {
