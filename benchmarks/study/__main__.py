@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.cases import retrieval
 from benchmarks.cases.world import need_vllm
 from benchmarks.measuring import Skipped
-from benchmarks.study.choosing import FROZEN, conditions_of, freeze, rate_of
+from benchmarks.study.choosing import FROZEN, conditions_of, freeze, keep_frozen, rate_of
 from benchmarks.study.page import update
 from benchmarks.study.protocol import (
     ABLATION_ARMS,
@@ -30,10 +30,9 @@ from benchmarks.study.protocol import (
 from benchmarks.study.repeating import repeat
 from benchmarks.study.rows import STUDY
 from benchmarks.study.running import run_cell
-from syneg_data.durable import write_json
 from syneg_data.errors import SynegError
 
-STAGES = ("rates", "ablations", "freeze", "test")
+STAGES = ("rates", "ablations", "freeze")  # and, asked for by name, test (once what is frozen is committed) and repeat
 _WORK = "SYNEG_WORK"
 
 
@@ -61,7 +60,7 @@ class Only:
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
-    parser.add_argument("stage", nargs="?", choices=[*STAGES, "repeat"], help="default: all, in this order, but repeat")
+    parser.add_argument("stage", nargs="?", choices=[*STAGES, "test", "repeat"], help="default: the first three")
     parser.add_argument("--collection", choices=list(GROUNDS))
     parser.add_argument("--generator", choices=list(GENERATORS))
     parser.add_argument("--condition", choices=list(CONDITIONS))
@@ -84,7 +83,7 @@ def main() -> int:
 
 def _run(stage: str, only: Only) -> None:
     if stage == "freeze":
-        write_json(STUDY / FROZEN, freeze(STUDY))
+        keep_frozen(STUDY, freeze(STUDY))
     elif stage == "repeat":
         repeat(STUDY, _work())
     else:

@@ -1,5 +1,6 @@
 """Choosing, on dev alone: the rate of a collection, and the condition of each generator that is tested."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -7,6 +8,7 @@ from typing import Any
 
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, RATES
 from benchmarks.study.rows import Cell, cells, differences, read_scores
+from syneg_data.durable import write_json
 
 FROZEN = "frozen.json"
 
@@ -82,3 +84,17 @@ def freeze(folder: Path) -> dict[str, Any]:
         "chosen": chosen,
         "decides": deciding,
     }
+
+
+def keep_frozen(folder: Path, found: Mapping[str, Any]) -> None:
+    """Write what is tested; once a test split has been read it stays.
+
+    Raises:
+        ValueError: it would be another choice than the one that was tested.
+    """
+    path = folder / FROZEN
+    if path.exists() and any(cells(folder, "test")) and json.loads(path.read_text(encoding="utf-8")) != found:
+        raise ValueError(
+            f"{path.name}: dev now chooses otherwise, but test splits have been read with what stands there"
+        )
+    write_json(path, found)

@@ -11,7 +11,7 @@ import yaml
 
 from benchmarks.measuring import Skipped
 from benchmarks.study.analysis import ablations, correlations, difference, rival
-from benchmarks.study.choosing import conditions_of, freeze, ranking, rate_of
+from benchmarks.study.choosing import conditions_of, freeze, keep_frozen, ranking, rate_of
 from benchmarks.study.page import BEGIN, END, PAGE, README, update, verdict
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, TEST_ARMS
 from benchmarks.study.recipes import changed, recipe
@@ -167,6 +167,13 @@ def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
     assert {name: row["condition"] for name, row in found["chosen"].items()} == {"smollm2": "rewrite", "qwen": "base"}
     assert found["chosen"]["smollm2"]["mean"] == pytest.approx(0.02, abs=1e-6)
     assert found["decides"] == "qwen"
+    keep_frozen(tmp_path, found)
+    other = {**found, "decides": "smollm2"}
+    keep_frozen(tmp_path, other)  # nothing was tested yet
+    write(tmp_path, tested(), scores(0.0))
+    with pytest.raises(ValueError, match="test splits have been read with what stands there"):
+        keep_frozen(tmp_path, found)
+    keep_frozen(tmp_path, other)
 
 
 def test_a_figure_that_goes_against_the_outcome_has_a_negative_rank_correlation(tmp_path):
