@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.cases import retrieval
 from benchmarks.cases.world import need_vllm
 from benchmarks.measuring import Skipped
-from benchmarks.study.choosing import FROZEN, conditions_of, freeze, keep_frozen, rate_of
+from benchmarks.study.choosing import FROZEN, asked, freeze, keep_frozen, rate_of
 from benchmarks.study.page import update
 from benchmarks.study.protocol import (
     ABLATION_ARMS,
@@ -51,10 +51,6 @@ class Only:
     def generators(self) -> list[str]:
         """Names of generators, the smallest first."""
         return [name for name in GENERATORS if self.generator in (None, name)]
-
-    def conditions(self, names: Any) -> list[str]:  # noqa: ANN401
-        """Those of the names that are wanted."""
-        return [name for name in names if self.condition in (None, name)]
 
 
 def main() -> int:
@@ -106,13 +102,14 @@ def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
             yield _cell(ground, "smollm2", "base", rates=RATES, arms=ABLATION_ARMS, seeds=1)
     elif stage == "ablations":
         for generator in only.generators():
-            for condition in only.conditions(conditions_of(STUDY, generator)):
-                for ground in only.grounds():
-                    rate = rate_of(STUDY, ground)
-                    if rate is None:
-                        raise ValueError(f"{ground}: no rate yet; first run `python -m benchmarks.study rates`")
-                    arms = ("gated", CONDITIONS[condition].arm)
-                    yield _cell(ground, generator, condition, rates=[rate], arms=arms, seeds=ABLATION_SEEDS)
+            for condition, ground in asked(STUDY, generator):
+                if ground not in only.grounds() or only.condition not in (None, condition):
+                    continue
+                rate = rate_of(STUDY, ground)
+                if rate is None:
+                    raise ValueError(f"{ground}: no rate yet; first run `python -m benchmarks.study rates`")
+                arms = ("gated", CONDITIONS[condition].arm)
+                yield _cell(ground, generator, condition, rates=[rate], arms=arms, seeds=ABLATION_SEEDS)
     else:
         yield from _test_cells(only, _frozen())
 

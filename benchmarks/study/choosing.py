@@ -1,12 +1,12 @@
 """Choosing, on dev alone: the rate of a collection, and the condition of each generator that is tested."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, RATES
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, PROMOTED, RATES, SCREEN
 from benchmarks.study.rows import Cell, cells, differences, read_scores
 from syneg_data.durable import write_json
 
@@ -34,45 +34,79 @@ def _tried(tried: Mapping[str, float | None], rate: float) -> float:
 
 def ranking(folder: Path, generator: str) -> list[dict[str, Any]]:
     """Conditions that can be chosen, the highest mean difference on dev first, of equals as in the protocol."""
-    found: dict[str, dict[str, float]] = {}
-    for cell in cells(folder, "ablations"):
-        fit = CONDITIONS[cell.condition].eligible and cell.pairs >= LEAST_PAIRS
-        if cell.generator == generator and fit:
-            found.setdefault(cell.condition, {})[cell.ground] = outcome(folder, cell)
-    order = list(CONDITIONS)
-    rows = [
+    return [
         {
             "condition": name,
             "mean": round(mean(by_ground.values()), 6),
             "by_collection": {ground: round(by_ground[ground], 6) for ground in GROUNDS},
         }
-        for name, by_ground in found.items()
+        for name, by_ground in _best_first(_outcomes(folder, generator))
         if set(by_ground) == set(GROUNDS)
     ]
-    return sorted(rows, key=lambda row: (-row["mean"], order.index(row["condition"])))
 
 
-def conditions_of(folder: Path, generator: str) -> Sequence[str]:
-    """What the stage of ablations measures: everything with the first generator, three conditions with any other."""
+def asked(folder: Path, generator: str) -> Iterator[tuple[str, str]]:
+    """Condition and collection of all that the stage of ablations measures, in its order.
+
+    With the first generator base on every collection, every other condition on one of them, and the best of these on
+    the others; with any other generator three conditions on every collection.
+
+    Raises:
+        ValueError: what comes next depends on conditions that have not been measured.
+    """
     first = next(iter(GENERATORS))
-    if generator == first:
-        return list(CONDITIONS)
-    best = ranking(folder, first)
-    return list(dict.fromkeys(["base", "rewrite", *(row["condition"] for row in best[:1])]))
+    if generator != first:
+        best = [row["condition"] for row in ranking(folder, first)[:1]]
+        yield from (
+            (condition, ground) for condition in dict.fromkeys(["base", "rewrite", *best]) for ground in GROUNDS
+        )
+        return
+    yield from (("base", ground) for ground in GROUNDS)
+    yield from ((condition, SCREEN) for condition in CONDITIONS if condition != "base")
+    for condition in promoted(folder, first):
+        yield from ((condition, ground) for ground in GROUNDS if ground != SCREEN)
+
+
+def promoted(folder: Path, generator: str) -> list[str]:
+    """The conditions, other than base, with the highest difference on the collection where all are measured.
+
+    Raises:
+        ValueError: not all of them have been.
+    """
+    here = (generator, SCREEN)
+    there = {cell.condition for cell in cells(folder, "ablations") if (cell.generator, cell.ground) == here}
+    if missing := [name for name in CONDITIONS if name not in there]:
+        raise ValueError(f"{generator}: not yet measured on {SCREEN}: {', '.join(missing)}")
+    found = {name: {SCREEN: by[SCREEN]} for name, by in _outcomes(folder, generator).items() if SCREEN in by}
+    return [name for name, _ in _best_first(found) if name != "base"][:PROMOTED]
+
+
+def _outcomes(folder: Path, generator: str) -> dict[str, dict[str, float]]:
+    """Condition -> collection -> mean difference on dev, of what can be chosen."""
+    found: dict[str, dict[str, float]] = {}
+    for cell in cells(folder, "ablations"):
+        fit = CONDITIONS[cell.condition].eligible and cell.pairs >= LEAST_PAIRS
+        if cell.generator == generator and fit:
+            found.setdefault(cell.condition, {})[cell.ground] = outcome(folder, cell)
+    return found
+
+
+def _best_first(outcomes: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Mapping[str, float]]]:
+    order = list(CONDITIONS)
+    return sorted(outcomes.items(), key=lambda item: (-mean(item[1].values()), order.index(item[0])))
 
 
 def freeze(folder: Path) -> dict[str, Any]:
     """What is tested: for each generator the condition with the highest mean on dev, and whose comparison decides.
 
     Raises:
-        ValueError: a condition of the protocol has not been measured on every collection.
+        ValueError: not all that the protocol asks for has been measured.
     """
     chosen = {}
     for name in GENERATORS:
         rows = ranking(folder, name)
         there = {(cell.condition, cell.ground) for cell in cells(folder, "ablations") if cell.generator == name}
-        asked = [(condition, ground) for condition in conditions_of(folder, name) for ground in GROUNDS]
-        if missing := [" on ".join(one) for one in asked if one not in there]:
+        if missing := [" on ".join(one) for one in asked(folder, name) if one not in there]:
             raise ValueError(f"{name}: not yet measured: {', '.join(missing)}")
         if not rows:
             raise ValueError(f"{name}: no condition leaves {LEAST_PAIRS} pairs on every collection")

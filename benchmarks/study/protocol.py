@@ -13,6 +13,7 @@ ABLATION_ARMS = ("gated", "hybrid")
 TEST_ARMS = (
     "none", "in_batch", "random", "bm25", "nearest", "dense", "gated", "synthetic", "pooled", "hybrid", "placebo",
 )  # fmt: skip
+SCREEN, PROMOTED = "squad-nqg-small", 4  # where every condition is measured, and how many of them on the others
 LEAST_PAIRS = 30  # a condition that serves fewer somewhere is reported, and not chosen
 POSITIVE_WORDS = 160  # of the positive that a prompt shows
 

@@ -11,9 +11,9 @@ import yaml
 
 from benchmarks.measuring import Skipped
 from benchmarks.study.analysis import ablations, correlations, difference, rival
-from benchmarks.study.choosing import conditions_of, freeze, keep_frozen, ranking, rate_of
+from benchmarks.study.choosing import asked, freeze, keep_frozen, promoted, ranking, rate_of
 from benchmarks.study.page import BEGIN, END, PAGE, README, update, verdict
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, TEST_ARMS
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, SCREEN, TEST_ARMS
 from benchmarks.study.recipes import changed, recipe
 from benchmarks.study.rows import STUDY, Cell, cells, differences, mean, read_scores, write
 from benchmarks.study.running import digest_of
@@ -145,21 +145,39 @@ def test_the_rate_is_that_of_both_arms_together_and_the_lowest_of_equals(tmp_pat
 
 
 def every_condition(folder, generator, gains):
-    for condition in conditions_of(folder, generator):
-        for ground in GROUNDS:
-            gain = gains.get((condition, ground), 0.0)
-            made = cell(condition=condition, ground=ground, generator=generator)
-            write(folder, made, scores(gain, CONDITIONS[condition].arm))
+    for condition, ground in asked(folder, generator):  # what comes next depends on what has been written
+        gain = gains.get((condition, ground), 0.0)
+        made = cell(condition=condition, ground=ground, generator=generator)
+        write(folder, made, scores(gain, CONDITIONS[condition].arm))
+
+
+def test_every_condition_is_measured_on_one_collection_and_the_best_four_on_the_others(tmp_path):
+    order = asked(tmp_path, "smollm2")
+    first = [next(order) for _ in range(len(GROUNDS) + len(CONDITIONS) - 1)]
+    assert first[:4] == [
+        ("base", "medquad-small"), ("base", "squad-nqg-small"), ("base", "scifact"), ("rewrite", "squad-nqg-small"),
+    ]  # fmt: skip
+    assert {condition for condition, ground in first if ground == SCREEN} == set(CONDITIONS)
+    with pytest.raises(ValueError, match="smollm2: not yet measured on squad-nqg-small: base, rewrite, "):
+        next(order)
+    gains = {"distillation": 0.2, "base": 0.1, "two": 0.08, "hot": 0.07, "six": 0.06, "cold": 0.01, "graded": 0.3}
+    for condition in CONDITIONS:
+        made = cell(condition=condition, ground=SCREEN, pairs=29 if condition == "graded" else 30)
+        write(tmp_path, made, scores(gains.get(condition, 0.0), CONDITIONS[condition].arm))
+    assert promoted(tmp_path, "smollm2") == ["two", "hot", "six", "cold"]
+    assert list(asked(tmp_path, "smollm2"))[len(first) :] == [
+        (condition, ground) for condition in ("two", "hot", "six", "cold") for ground in ("medquad-small", "scifact")
+    ]
 
 
 def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
-    gains = {("rewrite", "scifact"): 0.09, ("rewrite", "medquad-small"): -0.03, ("hot", "squad-nqg-small"): 0.05}
+    gains = {("rewrite", "scifact"): 0.09, ("rewrite", "medquad-small"): -0.04, ("hot", "squad-nqg-small"): 0.05}
+    gains |= {("rewrite", "squad-nqg-small"): 0.01, ("cold", "squad-nqg-small"): 0.02}
     gains |= {("distillation", ground): 0.2 for ground in GROUNDS}
     every_condition(tmp_path, "smollm2", gains)
     write(tmp_path, cell(condition="cold", pairs=29), scores(0.9))  # too few pairs to be chosen
-    assert [row["condition"] for row in ranking(tmp_path, "smollm2")][:3] == ["rewrite", "hot", "base"]
-    assert "cold" not in [row["condition"] for row in ranking(tmp_path, "smollm2")]
-    assert conditions_of(tmp_path, "qwen") == ["base", "rewrite"]
+    assert [row["condition"] for row in ranking(tmp_path, "smollm2")] == ["rewrite", "hot", "base", "rewrite_positive"]
+    assert list(asked(tmp_path, "qwen")) == [(name, ground) for name in ("base", "rewrite") for ground in GROUNDS]
     with pytest.raises(ValueError, match="qwen: not yet measured: base on medquad-small"):
         freeze(tmp_path)
     every_condition(tmp_path, "qwen", {("base", "scifact"): 0.12})
@@ -170,7 +188,7 @@ def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
     keep_frozen(tmp_path, found)
     other = {**found, "decides": "smollm2"}
     keep_frozen(tmp_path, other)  # nothing was tested yet
-    write(tmp_path, tested(), scores(0.0))
+    write(tmp_path, a_tested_cell(), scores(0.0))
     with pytest.raises(ValueError, match="test splits have been read with what stands there"):
         keep_frozen(tmp_path, found)
     keep_frozen(tmp_path, other)
@@ -188,7 +206,7 @@ def test_a_figure_that_goes_against_the_outcome_has_a_negative_rank_correlation(
     assert found.high < -0.9
 
 
-def tested(**fields):
+def a_tested_cell(**fields):
     dev = {arm: 0.5 for arm in TEST_ARMS} | {"bm25": 0.6, "nearest": 0.55, "hybrid": 0.7, "synthetic": 0.8}
     rates = {arm: 1e-4 if ARMS[arm].trains else None for arm in TEST_ARMS}
     tried = {arm: {} for arm in TEST_ARMS}
@@ -196,7 +214,7 @@ def tested(**fields):
 
 
 def test_the_rival_is_the_best_mined_only_arm_on_dev(tmp_path):
-    assert rival(tested()) == "bm25"
+    assert rival(a_tested_cell()) == "bm25"
 
 
 @pytest.mark.parametrize(
@@ -220,13 +238,13 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     update(folder, page, readme)
     assert "No test split has been read under this protocol." in readme.read_text()
     write(folder, cell(stage="rates"), scores(0.0, seeds=1))
-    every_condition(folder, "smollm2", {("hot", "scifact"): 0.06})
+    every_condition(folder, "smollm2", {("hot", "scifact"): 0.06, ("hot", "squad-nqg-small"): 0.03})
     every_condition(folder, "qwen", {})
     (folder / "frozen.json").write_text('{"decides": "smollm2"}')
     given = {
         (arm, seed): dict.fromkeys(QUERIES, 0.5 + 0.03 * (arm == "hybrid")) for arm in TEST_ARMS for seed in (13, 14)
     }
-    write(folder, tested(condition="hot"), given)
+    write(folder, a_tested_cell(condition="hot"), given)
     update(folder, page, readme)
     said = page.read_text()
     assert said.startswith("# Page\n\nbefore\n")
@@ -236,7 +254,7 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     assert f"{line} better, by the hoped-for point | yes |" in said
     assert line in readme.read_text()
     assert "| SmolLM2-135M-Instruct | temperature: 1.1 | scifact | 300 | 56.00 | 50.00 | +6.00 (" in said
-    assert "| hot | +2.00 | +0.00 | +0.00 | +6.00 |" in said
+    assert "| hot | +3.00 | +0.00 | +3.00 | +6.00 |" in said
     assert "2 test queries have a positive that was trained on" in said
     for name in ("study-conditions.png", "study-audit.png", "study-test.png"):
         assert (tmp_path / name).stat().st_size > 10_000
