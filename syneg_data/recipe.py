@@ -70,7 +70,7 @@ class Comparison(Spec):
         description="each arm takes the one that is best on dev; of equals the first",
     )
     held_out: float = Field(
-        default=0.1, gt=0, lt=0.5, description="share of the queries kept back to look for shortcuts on"
+        default=0.1, ge=0, lt=0.5, description="share of the queries kept back to look for shortcuts on; 0: none is"
     )
     elsewhere: tuple[Elsewhere, ...] = Field(default=(), description="other collections to measure on")
 

@@ -1,7 +1,6 @@
 """`python -m benchmarks.study [STAGE]`: run what the protocol asks for and is missing; `--report`: the page alone."""
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 from benchmarks.cases import retrieval
 from benchmarks.cases.world import need_vllm
 from benchmarks.measuring import Skipped
-from benchmarks.study.choosing import FROZEN, asked, freeze, keep_frozen, rate_of
+from benchmarks.study.choosing import asked, freeze, keep_frozen, rate_of, read_frozen
 from benchmarks.study.page import update
 from benchmarks.study.protocol import (
     ABLATION_ARMS,
@@ -29,7 +28,7 @@ from benchmarks.study.protocol import (
 )
 from benchmarks.study.repeating import repeat
 from benchmarks.study.rows import STUDY
-from benchmarks.study.running import run_cell
+from benchmarks.study.running import plan, run_cell
 from syneg_data.errors import SynegError
 
 STAGES = ("rates", "ablations", "freeze")  # and, asked for by name, test (once what is frozen is committed) and repeat
@@ -79,16 +78,36 @@ def main() -> int:
 
 def _run(stage: str, only: Only) -> None:
     if stage == "freeze":
+        _refuse_stale()
         keep_frozen(STUDY, freeze(STUDY))
     elif stage == "repeat":
         repeat(STUDY, _work())
     else:
         for what in _cells(stage, only):
+            planned = plan(stage, **what)
             _say(f"{stage}: {what['ground']}, {what['generator']}, {what['condition']} ...")
+            if planned.is_there(STUDY):
+                _say("is there")
+                continue
             # In a process of its own: a language model in this one would stay in memory for all that follow.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                ran = process.submit(run_cell, stage, **what, work=_work(), folder=STUDY).result()
-            _say("done" if ran else "is there")
+                process.submit(run_cell, planned, _work(), STUDY).result()
+            _say("done")
+
+
+def _refuse_stale() -> None:
+    """Rows of another recipe than the protocol's of today are no ground to choose on.
+
+    Raises:
+        ValueError: some are.
+    """
+    for stage in ("rates", "ablations"):
+        for what in _cells(stage, Only(None, None, None)):
+            if not plan(stage, **what).is_there(STUDY):
+                place = f"{what['ground']}, {what['generator']}, {what['condition']}"
+                raise ValueError(
+                    f"{place}: not measured as the protocol now says; run `python -m benchmarks.study {stage}`"
+                )
 
 
 def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
@@ -111,7 +130,7 @@ def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
                 arms = ("gated", CONDITIONS[condition].arm)
                 yield _cell(ground, generator, condition, rates=[rate], arms=arms, seeds=ABLATION_SEEDS)
     else:
-        yield from _test_cells(only, _frozen())
+        yield from _test_cells(only, read_frozen(STUDY))
 
 
 def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -128,16 +147,6 @@ def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _cell(ground: str, generator: str, condition: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"ground": ground, "generator": generator, "condition": condition, **settings}
-
-
-def _frozen() -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((STUDY / FROZEN).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(
-            "nothing is frozen yet; first run `python -m benchmarks.study freeze`, and commit it"
-        ) from None
-    return found
 
 
 def _work() -> Path:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.study.protocol import CONDITIONS
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, LEAST_PAIRS, SCREEN
 from benchmarks.study.rows import Cell, cells, differences, mean, read_scores
 from syneg_data.judge.arms import ARMS
-from syneg_data.training.statistics import Interval, paired_interval
+from syneg_data.training.statistics import Interval, detectable, paired_interval, variance_components
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FIGURES = ("query_blind_auc", "source_auc", "source_auc_length", "hardness_synthetic")
 _RESAMPLES = 10_000
+_LEAST_CONDITIONS = 4  # of a generator on a collection: fewer have no ranks to speak of
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,10 @@ def rival(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Rank correlation of an audit figure with the outcome, over conditions and collections."""
+    """Rank correlation of an audit figure with the outcome, over the conditions of some strata."""
 
     figure: str
+    strata: str
     rho: float
     low: float
     high: float
@@ -72,34 +74,63 @@ class Correlation:
 
 
 def correlations(found: Sequence[Difference]) -> list[Correlation]:
-    """Spearman's rho within collections, averaged by their number of conditions, with a bootstrap interval.
+    """Spearman's rho within strata, averaged by their number of conditions, with a bootstrap interval.
 
-    Ranks are taken within a collection, for collections differ in both: what is asked is whether, on one collection,
-    the condition with the worse figure has the worse outcome. The interval resamples conditions within collections.
+    A stratum is a generator on a collection, for both differ in the figures and in the outcome: what is asked is
+    whether the condition with the worse figure has the worse outcome. First the one stratum where every condition was
+    measured, then all. Left out are conditions with another objective, which share the audit of base, and those with
+    few pairs. The interval resamples conditions within strata.
     """
     import numpy as np
 
+    taken = [one for one in found if CONDITIONS[one.cell.condition].eligible and one.cell.pairs >= LEAST_PAIRS]
+    screened = [one for one in taken if _stratum(one) == (next(iter(GENERATORS)), SCREEN)]
     rows = []
     for figure in FIGURES:
-        groups = []
-        for ground in dict.fromkeys(one.cell.ground for one in found):
-            pairs = [
-                (value, one.interval.mean)
-                for one in found
-                if one.cell.ground == ground and (value := one.cell.audit.get(figure, [None])[0]) is not None
+        for strata, among in (("where every condition was measured", screened), ("all", taken)):
+            groups = []
+            for stratum in dict.fromkeys(map(_stratum, among)):
+                pairs = [
+                    (value, one.interval.mean)
+                    for one in among
+                    if _stratum(one) == stratum and (value := one.cell.audit.get(figure, [None])[0]) is not None
+                ]
+                if len(pairs) >= _LEAST_CONDITIONS:
+                    groups.append(np.array(pairs))
+            rho = _rho(groups)
+            if math.isnan(rho):
+                continue
+            random = np.random.default_rng(0)
+            drawn = [
+                _rho([group[random.integers(0, len(group), len(group))] for group in groups]) for _ in range(_RESAMPLES)
             ]
-            if len(pairs) >= 4:
-                groups.append(np.array(pairs))
-        rho = _rho(groups)
-        if math.isnan(rho):
-            continue
-        random = np.random.default_rng(0)
-        drawn = [
-            _rho([group[random.integers(0, len(group), len(group))] for group in groups]) for _ in range(_RESAMPLES)
-        ]
-        low, high = np.nanpercentile(drawn, [2.5, 97.5])
-        rows.append(Correlation(figure, rho, float(low), float(high), sum(map(len, groups))))
+            low, high = np.nanpercentile(drawn, [2.5, 97.5])
+            rows.append(Correlation(figure, strata, rho, float(low), float(high), sum(map(len, groups))))
     return rows
+
+
+def _stratum(one: Difference) -> tuple[str, str]:
+    return one.cell.generator, one.cell.ground
+
+
+@dataclass(frozen=True)
+class Power:
+    """The smallest true difference that would be found four times out of five."""
+
+    cell: Cell
+    queries: int
+    by_seeds: dict[int, float]
+
+
+def powers(folder: Path) -> list[Power]:
+    """What the base condition's variances on dev say of more seeds, and of as many queries as there are."""
+    found = []
+    for cell in cells(folder, "ablations"):
+        if cell.condition == "base" and cell.pairs:
+            table = differences(read_scores(folder, cell), CONDITIONS["base"].arm, "gated")
+            components, queries = variance_components(table), table.shape[1]
+            found.append(Power(cell, queries, {seeds: detectable(components, queries, seeds) for seeds in (3, 5, 10)}))
+    return found
 
 
 def _rho(groups: Sequence["NDArray[np.float64]"]) -> float:

@@ -1,12 +1,13 @@
 """Choosing, on dev alone: the rate of a collection, and the condition of each generator that is tested."""
 
 import json
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, PROMOTED, RATES, SCREEN
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, LEAST_SHARE, PROMOTED, RATES, SCREEN
 from benchmarks.study.rows import Cell, cells, differences, read_scores
 from syneg_data.durable import write_json
 
@@ -18,9 +19,15 @@ def outcome(folder: Path, cell: Cell) -> float:
     return float(differences(read_scores(folder, cell), CONDITIONS[cell.condition].arm, "gated").mean())
 
 
+def rated(folder: Path) -> Iterator[Cell]:
+    """The cells of the stage `rates` that have the whole grid."""
+    grid = {str(rate) for rate in RATES}
+    return (cell for cell in cells(folder, "rates") if all(tried.keys() == grid for tried in cell.tried.values()))
+
+
 def rate_of(folder: Path, ground: str) -> float | None:
     """The rate with the best mean over both arms on dev, of equals the lowest; None before the stage `rates`."""
-    cell = next((cell for cell in cells(folder, "rates") if cell.ground == ground), None)
+    cell = next((cell for cell in rated(folder) if cell.ground == ground), None)
     if cell is None:
         return None
     means = {rate: mean(_tried(tried, rate) for tried in cell.tried.values() if tried) for rate in RATES}
@@ -73,20 +80,41 @@ def promoted(folder: Path, generator: str) -> list[str]:
     Raises:
         ValueError: not all of them have been.
     """
-    here = (generator, SCREEN)
-    there = {cell.condition for cell in cells(folder, "ablations") if (cell.generator, cell.ground) == here}
-    if missing := [name for name in CONDITIONS if name not in there]:
-        raise ValueError(f"{generator}: not yet measured on {SCREEN}: {', '.join(missing)}")
+    _refuse_missing(folder, generator, [(condition, SCREEN) for condition in CONDITIONS])
     found = {name: {SCREEN: by[SCREEN]} for name, by in _outcomes(folder, generator).items() if SCREEN in by}
     return [name for name, _ in _best_first(found) if name != "base"][:PROMOTED]
+
+
+def chosen(folder: Path, generator: str) -> dict[str, Any]:
+    """The first in the ranking of what the protocol asks for.
+
+    Raises:
+        ValueError: not all of that has been measured, or nothing leaves enough pairs on every collection.
+    """
+    wanted = list(asked(folder, generator))
+    _refuse_missing(folder, generator, wanted)
+    names = {condition for condition, _ in wanted}
+    row = next((row for row in ranking(folder, generator) if row["condition"] in names), None)
+    if row is None:
+        raise ValueError(f"{generator}: no condition leaves {LEAST_PAIRS} pairs on every collection")
+    return row
+
+
+def _refuse_missing(folder: Path, generator: str, wanted: Iterable[tuple[str, str]]) -> None:
+    there = {(cell.condition, cell.ground) for cell in cells(folder, "ablations") if cell.generator == generator}
+    if missing := [" on ".join(one) for one in wanted if one not in there]:
+        raise ValueError(f"{generator}: not yet measured: {', '.join(missing)}")
 
 
 def _outcomes(folder: Path, generator: str) -> dict[str, dict[str, float]]:
     """Condition -> collection -> mean difference on dev, of what can be chosen."""
     found: dict[str, dict[str, float]] = {}
-    for cell in cells(folder, "ablations"):
-        fit = CONDITIONS[cell.condition].eligible and cell.pairs >= LEAST_PAIRS
-        if cell.generator == generator and fit:
+    measured = [cell for cell in cells(folder, "ablations") if cell.generator == generator]
+    of_base = {cell.ground: cell.pairs for cell in measured if cell.condition == "base"}
+    for cell in measured:
+        # With few pairs there are few steps, and a difference that is none would win over one that is negative.
+        enough = cell.pairs >= max(LEAST_PAIRS, LEAST_SHARE * of_base.get(cell.ground, 0))
+        if CONDITIONS[cell.condition].eligible and enough:
             found.setdefault(cell.condition, {})[cell.ground] = outcome(folder, cell)
     return found
 
@@ -102,21 +130,12 @@ def freeze(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: not all that the protocol asks for has been measured.
     """
-    chosen = {}
-    for name in GENERATORS:
-        rows = ranking(folder, name)
-        there = {(cell.condition, cell.ground) for cell in cells(folder, "ablations") if cell.generator == name}
-        if missing := [" on ".join(one) for one in asked(folder, name) if one not in there]:
-            raise ValueError(f"{name}: not yet measured: {', '.join(missing)}")
-        if not rows:
-            raise ValueError(f"{name}: no condition leaves {LEAST_PAIRS} pairs on every collection")
-        chosen[name] = rows[0]
-    deciding = max(chosen, key=lambda name: chosen[name]["mean"])
+    found = {name: chosen(folder, name) for name in GENERATORS}
     return {
         "schema": 1,
         "rule": "highest mean difference on dev over the collections",
-        "chosen": chosen,
-        "decides": deciding,
+        "chosen": found,
+        "decides": max(found, key=lambda name: found[name]["mean"]),
     }
 
 
@@ -132,3 +151,21 @@ def keep_frozen(folder: Path, found: Mapping[str, Any]) -> None:
             f"{path.name}: dev now chooses otherwise, but test splits have been read with what stands there"
         )
     write_json(path, found)
+
+
+def read_frozen(folder: Path) -> dict[str, Any]:
+    """What is tested, as it is committed.
+
+    Raises:
+        ValueError: nothing is frozen, dev now chooses otherwise, or the file is not committed as it is.
+    """
+    path = folder / FROZEN
+    if not path.exists():
+        raise ValueError("nothing is frozen yet; first run `python -m benchmarks.study freeze`, and commit it")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if found != freeze(folder):
+        raise ValueError(f"{FROZEN}: is not what dev chooses; run `python -m benchmarks.study freeze`, and commit it")
+    kept = subprocess.run(["git", "show", f"HEAD:./{FROZEN}"], cwd=folder, capture_output=True, check=False)
+    if kept.returncode or kept.stdout != path.read_bytes():
+        raise ValueError(f"{FROZEN}: is not committed as it is; the test is run on what has been committed before")
+    return found

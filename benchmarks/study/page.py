@@ -1,6 +1,7 @@
 """The page: results and figures of docs/study.md, and the README's table, written from the rows alone."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from benchmarks.study import tables
 from benchmarks.study.analysis import ablations, difference, rival
 from benchmarks.study.choosing import FROZEN
 from benchmarks.study.drawing import draw
-from benchmarks.study.protocol import CONDITIONS, GENERATORS
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS
 from benchmarks.study.rows import STUDY, cells
 from syneg_data.durable import write_text
 from syneg_data.training.statistics import Interval, reading
@@ -16,7 +17,7 @@ from syneg_data.training.statistics import Interval, reading
 _ROOT = STUDY.parents[2]
 PAGE, README = _ROOT / "docs" / "study.md", _ROOT / "README.md"
 BEGIN, END = "<!-- results: written by python -m benchmarks.study -->", "<!-- end of the results -->"
-GOAL = 0.01  # nDCG@10
+GOAL, ENOUGH = 0.01, 2  # nDCG@10, and on how many collections
 
 
 def update(folder: Path, page: Path = PAGE, readme: Path = README) -> None:
@@ -31,7 +32,8 @@ def update(folder: Path, page: Path = PAGE, readme: Path = README) -> None:
         headline(folder),
         *figures,
         tables.rates(folder),
-        tables.conditions(found),
+        tables.conditions(folder, found),
+        tables.power(folder),
         tables.failed(folder),
         *(tables.ranked(folder, generator) for generator in GENERATORS),
         tables.correlated(found),
@@ -49,29 +51,47 @@ def headline(folder: Path) -> str:
     if frozen is None or not tested:
         done = sum(1 for _ in cells(folder, "ablations"))
         return f"No test split has been read under this protocol. Ablations on dev that have been measured: {done}."
-    lines = []
+    lines, deciding = [], list[Interval]()
     for cell in tested:
         one = difference(folder, cell, CONDITIONS[cell.condition].arm, rival(cell))
         decides = cell.generator == frozen["decides"] and cell.student == "L3"
+        if decides:
+            deciding.append(one.interval)
         lines.append(
             [
                 *(cell.ground, GENERATORS[cell.generator].title, cell.student, cell.condition),
                 *(tables.points(one.ours), f"{tables.points(one.theirs)} ({one.other})", tables.signed(one.interval)),
-                *(verdict(one.interval), "yes" if decides else ""),
+                *(tables.without_seen(folder, one), verdict(one.interval), "yes" if decides else ""),
             ]
         )
-    head = ["collection", "written by", "student", "condition", "hybrid", "best mined-only", "difference", "reading"]
-    return "nDCG@10 on test in points.\n\n" + tables.table([*head, "decides"], lines)
+    head = ["collection", "written by", "student", "condition", "with synthetic", "best mined-only", "difference"]
+    table = tables.table([*head, "without seen positives", "reading", "decides"], lines)
+    return "\n\n".join(["nDCG@10 on test in points.", table, answer(deciding)])
+
+
+def answer(deciding: Sequence[Interval]) -> str:
+    """The protocol's question, answered by the comparisons that decide it: one for each collection."""
+    if len(deciding) < len(GROUNDS):
+        return f"Measured on {len(deciding)} of {len(GROUNDS)} collections; the question is decided when all are."
+    as_hoped = sum(interval.low > 0 and interval.mean >= GOAL for interval in deciding)
+    ruled_out = sum(interval.high < GOAL for interval in deciding)
+    worse = sum(interval.high < 0 for interval in deciding)
+    said = f"{as_hoped} of {len(GROUNDS)} as hoped for, {ruled_out} with a gain of a point ruled out, {worse} worse"
+    if as_hoped >= ENOUGH:
+        return f"**They help**: {said}."
+    if ruled_out >= ENOUGH:
+        return f"**They do not help by a point**: {said}."
+    return f"**The study was too small to say**: {said}."
 
 
 def verdict(interval: Interval) -> str:
-    """What an interval says of the hope for a gain of at least one point."""
-    word = reading(interval)
-    if word == "better":
-        return "better, by the hoped-for point" if interval.mean >= GOAL else "better, by less than a point"
-    if word == "worse":
-        return "worse"
-    return "a gain of a point is ruled out" if interval.high < GOAL else "undecided"
+    """What an interval says of a difference, and of the hope for a gain of at least one point."""
+    word = {"better": "better", "worse": "worse", "no effect found": "not told apart"}[reading(interval)]
+    if interval.high < GOAL:
+        return f"{word}; a gain of a point is ruled out"
+    if interval.low > 0 and interval.mean >= GOAL:
+        return f"{word}; as hoped for"
+    return f"{word}; a gain of a point is undecided"
 
 
 def _between_marks(path: Path, written: str) -> None:

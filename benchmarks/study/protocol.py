@@ -14,7 +14,7 @@ TEST_ARMS = (
     "none", "in_batch", "random", "bm25", "nearest", "dense", "gated", "synthetic", "pooled", "hybrid", "placebo",
 )  # fmt: skip
 SCREEN, PROMOTED = "squad-nqg-small", 4  # where every condition is measured, and how many of them on the others
-LEAST_PAIRS = 30  # a condition that serves fewer somewhere is reported, and not chosen
+LEAST_PAIRS, LEAST_SHARE = 30, 0.5  # a condition that serves fewer, or less of base's pairs, is reported and not chosen
 POSITIVE_WORDS = 160  # of the positive that a prompt shows
 
 
@@ -82,7 +82,7 @@ GENERATORS = {
     "qwen": Generator("qwen", "Qwen2.5-Coder-1.5B-Instruct", QWEN, 1),
 }
 
-Changes = Mapping[str, Any]  # dotted path in the recipe -> what stands there instead; None: nothing
+Changes = Mapping[str, Any]  # dotted path in the recipe -> what stands there instead
 
 
 def attributes(ground: Ground) -> dict[str, list[str]]:
@@ -184,7 +184,7 @@ CONDITIONS = {
         ),
         Condition(
             "no_gate", "gate", "lets false negatives pass",
-            lambda ground, n: {"validation.rule": {"kind": "calibrated", "maximum": 0.999999, "lean": 0.0}},
+            lambda ground, n: {"validation.rule": {"kind": "calibrated", "maximum": 1.0}},
         ),
         Condition(
             "restyled", "positives", "restyled",

@@ -65,7 +65,7 @@ def recipe(
             "precision": "bfloat16",
             "checks": 1,
         },
-        "comparison": {"learning_rates": list(rates)},
+        "comparison": {"learning_rates": list(rates), "held_out": 0.0},
     }
     if ground.limit is not None:
         text["limit"] = ground.limit

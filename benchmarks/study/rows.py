@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.results import FOLDER
 from syneg_data.durable import replacing, write_json
+from syneg_data.judge.arms import ARMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,11 +29,13 @@ class Cell:
         generator: name of the model that wrote.
         condition: name.
         student: name of the model that was trained.
-        digest: of the recipe; a cell of another one is measured again.
+        digest: of what was asked for; a cell of another one is measured again.
         date: when it ended, UTC.
         machine: in words.
         split: that was measured.
+        made_by: commit (with a `+` if files of it were changed), versions, device, and the student's sha256.
         pairs: that every arm was trained on.
+        served: arm -> pairs that it could serve by itself.
         rates: arm -> the learning rate that was taken; None without training.
         tried: arm -> learning rate -> nDCG@10 of the check on dev with the first seed.
         dev: arm -> nDCG@10 on dev, over all seeds.
@@ -40,7 +43,8 @@ class Cell:
         ledger: stage -> in, kept, rejected, failed.
         tokens: of the build: in, out, out per accepted draft.
         audit: figure -> value and its interval, of the set as it was built.
-        seconds: `build`, `train` (all runs) and in all.
+        critic: its exam; empty where none judged.
+        seconds: `build`, `train` (all runs) and in all, of the call that ended it.
         failure: why nothing was trained; empty if it was.
     """
 
@@ -53,7 +57,9 @@ class Cell:
     date: str
     machine: str
     split: str
+    made_by: Mapping[str, Any]
     pairs: int
+    served: Mapping[str, int]
     rates: Mapping[str, float | None]
     tried: Mapping[str, Mapping[str, float | None]]
     dev: Mapping[str, float]
@@ -61,6 +67,7 @@ class Cell:
     ledger: Mapping[str, Any]
     tokens: Mapping[str, Any]
     audit: Mapping[str, Sequence[float | None]]
+    critic: Mapping[str, Any]
     seconds: Mapping[str, float]
     failure: str = ""
 
@@ -72,12 +79,13 @@ class Cell:
 
 
 def write(folder: Path, cell: Cell, scores: Scores) -> None:
-    """Both files of a cell; the second one says that it is whole."""
+    """Both files of a cell; the second one says that it is whole, so that of an earlier cell goes first."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = folder / cell.place
     path.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{path}.json").unlink(missing_ok=True)
     lines = [
         {"arm": arm, "seed": seed, "query_id": query_id, "ndcg_at_10": value}
         for (arm, seed), by_query in scores.items()
@@ -129,22 +137,23 @@ def differences(scores: Scores, arm: str, other: str, without: Sequence[str] = (
         arm: the one.
         other: the other.
         without: queries that are left out.
+
+    Raises:
+        ValueError: the two were not trained with the same seeds.
     """
     import numpy as np
 
     by_arm = {name: {seed: values for (one, seed), values in scores.items() if one == name} for name in (arm, other)}
-    seeds = sorted(set(by_arm[arm]) & set(by_arm[other]))
     longest = max(by_arm.values(), key=len)
-    if len(seeds) < len(longest):  # one of them was not trained
-        seeds = sorted(longest)
+    for name, found in by_arm.items():
+        if not ARMS[name].trains:
+            by_arm[name] = dict.fromkeys(longest, next(iter(found.values())))
+    if by_arm[arm].keys() != by_arm[other].keys():
+        raise ValueError(f"{arm} has seeds {sorted(by_arm[arm])}, {other} has {sorted(by_arm[other])}")
     out = set(without)
     queries = [query_id for query_id in next(iter(longest.values())) if query_id not in out]
-
-    def of(name: str, seed: int) -> Mapping[str, float]:
-        found = by_arm[name]
-        return found.get(seed) or next(iter(found.values()))
-
-    return np.array([[of(arm, seed)[q] - of(other, seed)[q] for q in queries] for seed in seeds])
+    ours, theirs = by_arm[arm], by_arm[other]
+    return np.array([[ours[seed][q] - theirs[seed][q] for q in queries] for seed in sorted(ours)])
 
 
 def mean(scores: Scores, arm: str, without: Sequence[str] = ()) -> float:

@@ -1,7 +1,9 @@
 """Running a cell: build the condition's set, train its arms on the same pairs, keep what came of it query by query."""
 
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +17,57 @@ from syneg_data.errors import InputError
 from syneg_data.judge.compare import compare
 from syneg_data.judge.runs import UNSEEN, Run, read_run
 from syneg_data.pipeline import build
-from syneg_data.recipe import load_recipe
+from syneg_data.recipe import load_recipe, recorded_recipe
 from syneg_data.report.terminal import TerminalProgress
 from syneg_data.spec import fingerprint
+from syneg_data.training.checkpoints import Diverged
 
-_NOTHING: Mapping[str, Any] = {"pairs": 0, "arms": [], "name": ""}  # the report of a comparison that could not be made
 # What `compare` says of a condition that leaves nothing to train on, which is a result.
 _NO_PAIRS = ("pairs can be served by all arms", "no example takes a restyled positive")
-_MACHINE_PATHS = ("path", "model")  # of a recipe: where things lie says nothing of what they are
 
 
-def digest_of(text: Mapping[str, Any], arms: Sequence[str], seeds: int) -> str:
-    """Names a cell by what was asked for, wherever the files lie."""
+@dataclass(frozen=True)
+class Plan:
+    """A cell before it is measured.
 
-    def portable(value: Any) -> Any:  # noqa: ANN401
-        if isinstance(value, Mapping):
-            return {
-                key: Path(inner).name if key in _MACHINE_PATHS and isinstance(inner, str) else portable(inner)
-                for key, inner in value.items()
-            }
-        return [portable(inner) for inner in value] if isinstance(value, list) else value
+    Attributes:
+        stage: rates, ablations or test.
+        ground: name of the collection.
+        generator: name of who writes.
+        condition: name of what differs.
+        student: name of the model to train.
+        text: the recipe.
+        arms: to train.
+        seeds: runs of every arm.
+    """
 
-    return fingerprint("study", portable(text), list(arms), seeds)[:24]
+    stage: str
+    ground: str
+    generator: str
+    condition: str
+    student: str
+    text: Mapping[str, Any]
+    arms: Sequence[str]
+    seeds: int
+
+    @property
+    def name(self) -> str:
+        """Of the files in the work folder."""
+        return f"{self.text['name']}-{self.student}"
+
+    @property
+    def digest(self) -> str:
+        """Names what is asked for, with every default, wherever the files lie."""
+        return fingerprint("study", recorded_recipe(self.text), self.student, list(self.arms), self.seeds)[:24]
+
+    def is_there(self, folder: Path) -> bool:
+        """Whether its rows are, as it is asked for now."""
+        key = (self.ground, self.generator, self.condition, self.student)
+        found = (c for c in cells(folder, self.stage) if (c.ground, c.generator, c.condition, c.student) == key)
+        return any(cell.digest == self.digest for cell in found)
 
 
-def run_cell(
+def plan(
     stage: str,
     ground: str,
     generator: str,
@@ -48,11 +76,9 @@ def run_cell(
     rates: Sequence[float],
     arms: Sequence[str],
     seeds: int,
-    work: Path,
-    folder: Path,
     student: tuple[str, Mapping[str, Any]] | None = None,
-) -> bool:
-    """Measure one condition on one collection, unless its rows are there.
+) -> Plan:
+    """One condition on one collection.
 
     Args:
         stage: rates, ablations or test.
@@ -62,69 +88,94 @@ def run_cell(
         rates: learning rates to try.
         arms: to train.
         seeds: runs of every arm.
-        work: folder for what is built and trained; the same call goes on from what is there.
-        folder: for the rows.
         student: name and reference of the model to train; None: L3, from the folder that the environment names.
-
-    Returns:
-        Whether something was run.
 
     Raises:
         Skipped: a collection or model is not here.
-        SynegError: see its subclasses.
     """
-    test = stage == "test"
     text = recipe(
         GROUNDS[ground], GENERATORS[generator], CONDITIONS[condition], rates,
-        test=test, student=student[1] if student else None,
+        test=stage == "test", student=student[1] if student else None,
     )  # fmt: skip
-    name = student[0] if student else "L3"
-    digest = digest_of(text, arms, seeds)
-    if _is_there(folder, stage, (ground, generator, condition, name, digest)):
-        return False
-    place = work / stage
+    return Plan(stage, ground, generator, condition, student[0] if student else "L3", text, tuple(arms), seeds)
+
+
+def run_cell(plan: Plan, work: Path, folder: Path) -> None:
+    """Measure one condition on one collection.
+
+    Args:
+        plan: what.
+        work: folder for what is built and trained; the same call goes on from what is there.
+        folder: for the rows.
+
+    Raises:
+        SynegError: see its subclasses; an ablation with too few pairs, or whose loss runs away, is a row instead.
+    """
+    place = work / plan.stage
     place.mkdir(parents=True, exist_ok=True)
-    path = place / f"{text['name']}-{name}.yaml"
-    path.write_text(yaml.safe_dump(text, sort_keys=False), encoding="utf-8")
-    file, started = load_recipe(path), time.monotonic()
-    built = build(file, place / path.stem, progress=TerminalProgress()).report
+    path = place / f"{plan.name}.yaml"
+    path.write_text(yaml.safe_dump(dict(plan.text), sort_keys=False), encoding="utf-8")
+    file, started, progress = load_recipe(path), time.monotonic(), TerminalProgress()
+    # Before the folder is written: a set that nobody can be trained on has a ledger, too, and no folder.
+    built = build(file, place / path.stem, until="audit", progress=progress).report
     built_at = time.monotonic()
     out = place / f"{path.stem}-comparison"
-    split = "test" if test else "dev"
-    failure, report, runs = "", _NOTHING, list[Run]()
-    try:
-        report = compare(file, out, arms, seeds, TerminalProgress())
-        runs = [run for one in report["runs"] if (run := read_run(out / "runs" / one))]
-    except InputError as error:
-        if not any(said in str(error) for said in _NO_PAIRS):
-            raise
-        failure = str(error).replace(str(path), path.name)
+    report, failure = _compared(plan, built, file, out, progress)
+    runs = [run for one in report["runs"] if (run := read_run(out / "runs" / one))]
+    name, split = file.recipe.name, "test" if plan.stage == "test" else "dev"
+    own = {Path(one).stem.rpartition("-")[2]: run.seconds for one, run in zip(report["runs"], runs, strict=True)}
     cell = Cell(
-        stage=stage, ground=ground, generator=generator, condition=condition, student=name,
-        digest=digest, date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()), machine=machine(), split=split,
+        stage=plan.stage, ground=plan.ground, generator=plan.generator, condition=plan.condition, student=plan.student,
+        digest=plan.digest, date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()), machine=machine(), split=split,
+        made_by={"commit": _commit(), **{key: report[key] for key in ("versions", "device", "base_sha256") if runs}},
         pairs=report["pairs"],
+        served=report["served"],
         rates={row["arm"]: row["learning_rate"] for row in report["arms"]},
         tried={row["arm"]: row["tried"] for row in report["arms"]},
-        dev={row["arm"]: row["nDCG@10"] for row in report["tables"][report["name"]]["dev"]} if runs else {},
-        seen=_seen(runs, report["name"], split, report["leakage"][split]) if runs else [],
+        dev={row["arm"]: row["nDCG@10"] for row in report["tables"][name]["dev"]} if runs else {},
+        seen=_seen(runs, name, split, report["leakage"][split]) if runs else [],
         ledger={stage: account for stage, account in built["stages"].items() if stage != "load"},
         tokens=built["tokens"],
         audit={m["name"]: [m["value"], m["low"], m["high"]] for m in built["audit"]["measures"]},
+        critic=built.get("critic") or {},
         seconds={
             "build": round(built_at - started, 1),
-            "train": round(sum(run.seconds for run in runs), 1),
+            "train": round(sum(own.values()), 1),  # arms that choose alike share a run
             "all": round(time.monotonic() - started, 1),
         },
         failure=failure,
     )  # fmt: skip
-    write(folder, cell, _scores(runs, report["name"], split))
-    return True
+    write(folder, cell, _scores(runs, name, split))
 
 
-def _is_there(folder: Path, stage: str, key: tuple[str, ...]) -> bool:
-    return any(
-        (cell.ground, cell.generator, cell.condition, cell.student, cell.digest) == key for cell in cells(folder, stage)
+def _compared(plan: Plan, built: Mapping[str, Any], file: Any, out: Path, progress: Any) -> tuple[dict[str, Any], str]:  # noqa: ANN401
+    """The report of the comparison, or, of an ablation, why there is none."""
+    nothing: dict[str, Any] = {"pairs": 0, "served": {}, "arms": [], "runs": []}
+    critic = built.get("critic")
+    if critic and not critic["passed"]:  # its word is then not heeded, and everything would be as in base
+        accuracy = f"balanced accuracy {critic['balanced_accuracy']}, more than {critic['minimum']} is needed"
+        return nothing, f"the critic failed its exam ({accuracy}), so the set is that of the base condition"
+    try:
+        return compare(file, out, plan.arms, plan.seeds, progress), ""
+    except InputError as error:
+        too_few = any(said in str(error) for said in _NO_PAIRS)
+        if plan.stage != "ablations" or not (too_few or isinstance(error, Diverged)):
+            raise
+        return nothing, str(error).replace(f"{file.path}: ", "")
+
+
+def _commit() -> str:
+    """Of the program that ran, with a `+` where files of it differ from the commit."""
+
+    def said(*command: str) -> str:
+        return subprocess.run(
+            ["git", *command], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    changed = said(
+        "status", "--porcelain", "--untracked-files=no", "--", "syneg_data", "benchmarks/*.py", "recipes/models"
     )
+    return said("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
 
 
 def _scores(runs: Sequence[Run], dataset: str, split: str) -> Scores:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.study.analysis import FIGURES, Difference, correlations, difference, rival
-from benchmarks.study.choosing import ranking, rate_of
+from benchmarks.study.analysis import FIGURES, Difference, correlations, difference, powers, rival
+from benchmarks.study.choosing import ranking, rate_of, rated
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES
 from benchmarks.study.rows import Cell, cells, mean, read_scores
 from syneg_data.judge.arms import ARMS
@@ -24,7 +24,7 @@ def rates(folder: Path) -> str:
             *(_tried(tried[str(rate)]) for rate in RATES),
             f"{rate_of(folder, cell.ground):g}",
         ]
-        for cell in cells(folder, "rates")
+        for cell in rated(folder)
         for arm, tried in cell.tried.items()
     ]
     head = ["collection", "arm", "pairs", *(f"{rate:g}" for rate in RATES), "taken for the collection"]
@@ -35,7 +35,7 @@ def _tried(value: float | None) -> str:
     return "ran away" if value is None else points(value)
 
 
-def conditions(found: Sequence[Difference]) -> str:
+def conditions(folder: Path, found: Sequence[Difference]) -> str:
     """Stage 2."""
     places = {
         (generator, condition, ground): place
@@ -51,12 +51,22 @@ def conditions(found: Sequence[Difference]) -> str:
         lines.append(
             [
                 *(GENERATORS[cell.generator].title, what, cell.ground, str(cell.pairs)),
-                *(points(one.ours), points(one.theirs), signed(one.interval)),
+                *(points(one.ours), points(one.theirs), signed(one.interval), without_seen(folder, one)),
                 *("-" if value is None else f"{value:.3f}" for value in audited),
             ]
         )
-    head = ["written by", "condition", "collection", "pairs", "with synthetic", "mined only", "difference", *FIGURES]
-    return section("Stage 2: ablations on dev, nDCG@10 in points", head, lines)
+    head = ["written by", "condition", "collection", "pairs", "with synthetic", "mined only", "difference"]
+    return section("Stage 2: ablations on dev, nDCG@10 in points", [*head, _UNSEEN, *FIGURES], lines)
+
+
+_UNSEEN = "without seen positives"
+
+
+def without_seen(folder: Path, one: Difference) -> str:
+    """The same difference over the queries none of whose positives was trained on; a dash where that is all."""
+    if not one.cell.seen:
+        return "-"
+    return signed(difference(folder, one.cell, one.arm, one.other, unseen=True).interval)
 
 
 def failed(folder: Path) -> str:
@@ -81,9 +91,26 @@ def ranked(folder: Path, generator: str) -> str:
 
 def correlated(found: Sequence[Difference]) -> str:
     """Whether the audit's figures go with the outcome."""
-    lines = [[c.figure, f"{c.rho:+.2f}", f"{c.low:+.2f} to {c.high:+.2f}", str(c.cells)] for c in correlations(found)]
-    head = ["figure of the audit", "Spearman's rho with the difference on dev", "95 % interval", "cells"]
+    lines = [
+        [c.figure, c.strata, f"{c.rho:+.2f}", f"{c.low:+.2f} to {c.high:+.2f}", str(c.cells)]
+        for c in correlations(found)
+    ]
+    head = ["figure of the audit", "over", "Spearman's rho with the difference on dev", "95 % interval", "cells"]
     return section("Does the audit predict the outcome?", head, lines)
+
+
+def power(folder: Path) -> str:
+    """How small a difference could be found."""
+    found = powers(folder)
+    lines = [
+        [GENERATORS[p.cell.generator].title, p.cell.ground, str(p.queries), *(points(d) for d in p.by_seeds.values())]
+        for p in found
+    ]
+    head = (
+        ["written by", "collection", "dev queries", *(f"{seeds} seeds" for seeds in found[0].by_seeds)] if found else []
+    )
+    title = "Power: the smallest true difference that dev finds four times out of five, in points (base condition)"
+    return section(title, head, lines)
 
 
 def tested(folder: Path, cell: Cell) -> str:
@@ -98,11 +125,12 @@ def tested(folder: Path, cell: Cell) -> str:
             line.append("" if arm == main else signed(difference(folder, cell, main, arm, unseen=unseen).interval))
         lines.append(line)
     head = ["arm", "hard negatives", "rate", "nDCG@10", f"{main} less this"]
-    head += ["without seen positives", f"{main} less this"] if cell.seen else []
+    head += [_UNSEEN, f"{main} less this"] if cell.seen else []
     who = f"{GENERATORS[cell.generator].title}, {cell.condition}, student {cell.student}"
+    served = ", ".join(f"{name} {cell.served[name]:,}" for name in ARMS if name in cell.served)
     note = (
-        f"{cell.pairs:,} pairs; the best mined-only arm on dev was {rival(cell)}; {len(cell.seen)} test queries have a "
-        "positive that was trained on."
+        f"{cell.pairs:,} pairs that all arms can serve ({served}); the best mined-only arm on dev was {rival(cell)}; "
+        f"{len(cell.seen)} test queries have a positive that was trained on."
     )
     return section(f"Stage 4: test, {cell.ground}, {who}", head, lines, note)
 
@@ -127,10 +155,11 @@ def repeated(folder: Path) -> str:
 
 def cost(folder: Path) -> str:
     """Tokens and hours."""
-    lines, machines = [], set()
+    lines, machines, commits = [], set(), set()
     for stage in _STAGES:
         done = list(cells(folder, stage))
         machines |= {cell.machine for cell in done}
+        commits |= {cell.made_by["commit"] for cell in done}
         if done:
             tokens = [sum(cell.tokens.get(kind) or 0 for cell in done) for kind in ("in", "out")]
             hours = [sum(cell.seconds[kind] for cell in done) / 3600 for kind in ("build", "train", "all")]
@@ -138,7 +167,8 @@ def cost(folder: Path) -> str:
     head = ["stage", "cells", "tokens read", "tokens written", "hours building", "hours training", "hours in all"]
     note = (
         "Replies, scores and vectors are kept: tokens that several cells share were read and written once, and count "
-        f"for each. Machine: {'; '.join(sorted(machines))}."
+        "for each. Of a cell that was interrupted the hours building are those of the last call. Machine: "
+        f"{'; '.join(sorted(machines))}. Commits: {', '.join(sorted(commits))}."
     )
     return section("What it cost", head, lines, note)
 

@@ -22,8 +22,9 @@ class Calibrated(Spec):
     maximum: float = Field(
         default=0.8,
         gt=0,
-        lt=1,
-        description="highest probability of relevance that is still a negative, for an average query",
+        le=1,
+        description="highest probability of relevance that is still a negative, for an average query; 1: whatever is "
+        "fitted, nothing is a false negative, which shows what the gate is worth",
     )
     lean: float = Field(
         default=0.5,
@@ -85,7 +86,8 @@ class Joint:
     """A logistic curve over the scores of one or more rerankers, or over their log-odds where they are bounded.
 
     Some queries suit a reranker: all that is relevant to them scores high, and for others nothing does. What it says of
-    a query's known positive tells which, so the threshold goes part of the way with that, and never above it.
+    a query's known positive tells which, so the threshold goes part of the way with that, and never above it. With
+    a maximum of 1 it is 1.
 
     Attributes:
         slopes: one per reranker.
@@ -114,10 +116,12 @@ class Joint:
 
     def threshold(self, reference: float) -> float:
         """Highest probability that is no false negative, where the query's positive has that of `reference`."""
-        return min(self.enough(reference), reference)
+        return min(self.enough(reference), reference) if self.maximum < 1 else 1.0
 
     def enough(self, reference: float) -> float:
         """Probability above which a document is as good as a positive, however poorly the query's own one scores."""
+        if self.maximum == 1:  # its log-odds are only as large as stored digits let them be
+            return 1.0
         return _logistic(log_odds(self.maximum) + self.lean * (log_odds(reference) - self.middle))
 
     def describe(self, names: Sequence[str]) -> dict[str, float | str]:

@@ -1,5 +1,6 @@
 """The study: its protocol as recipes, its rows, what is chosen from them, and the page that is made of them."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,12 +12,12 @@ import yaml
 
 from benchmarks.measuring import Skipped
 from benchmarks.study.analysis import ablations, correlations, difference, rival
-from benchmarks.study.choosing import asked, freeze, keep_frozen, promoted, ranking, rate_of
-from benchmarks.study.page import BEGIN, END, PAGE, README, update, verdict
+from benchmarks.study.choosing import asked, freeze, keep_frozen, promoted, ranking, rate_of, read_frozen
+from benchmarks.study.page import BEGIN, END, PAGE, README, answer, update, verdict
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, SCREEN, TEST_ARMS
 from benchmarks.study.recipes import changed, recipe
 from benchmarks.study.rows import STUDY, Cell, cells, differences, mean, read_scores, write
-from benchmarks.study.running import digest_of
+from benchmarks.study.running import plan
 from benchmarks.study.tables import rates
 from syneg_data.judge.arms import ARMS
 from syneg_data.recipe import load_recipe
@@ -30,6 +31,7 @@ def cell(**fields):
     made = Cell(
         stage="ablations", ground="scifact", generator="smollm2", condition="base", student="L3", digest="d",
         date="2026-11-22 10:00", machine="Linux, 2 processors", split="dev", pairs=300,
+        made_by={"commit": "0123456789ab"}, served={"gated": 320, "hybrid": 300}, critic={},
         rates={"gated": 1e-4, "hybrid": 1e-4},
         tried={"gated": {str(r): 0.5 for r in RATES}, "hybrid": {str(r): 0.5 for r in RATES}},
         dev={"gated": 0.5, "hybrid": 0.5}, seen=[], ledger={}, tokens={"in": 1000, "out": 500},
@@ -99,13 +101,20 @@ def test_a_collection_that_is_not_here_is_named(monkeypatch):
         recipe(GROUNDS["scifact"], GENERATORS["smollm2"], CONDITIONS["base"], RATES)
 
 
-def test_a_digest_knows_settings_and_not_where_files_lie():
-    text = {"source": {"path": "/one/scifact"}, "mixing": {"mined": 2}}
-    moved = {"source": {"path": "/two/scifact"}, "mixing": {"mined": 2}}
-    other = {"source": {"path": "/one/scifact"}, "mixing": {"mined": 3}}
-    assert digest_of(text, ["gated"], 3) == digest_of(moved, ["gated"], 3)
-    assert digest_of(text, ["gated"], 3) != digest_of(other, ["gated"], 3)
-    assert digest_of(text, ["gated"], 3) != digest_of(text, ["gated"], 2)
+def test_a_digest_knows_settings_and_not_where_files_lie(here, monkeypatch, tmp_path_factory):
+    def digest(**changes):
+        asked_for = {"rates": RATES, "arms": ("gated",), "seeds": 3} | changes
+        return plan("ablations", "scifact", "smollm2", "base", **asked_for).digest
+
+    found = digest()
+    assert digest(seeds=2) != found
+    assert digest(rates=RATES[:2]) != found
+    assert digest(arms=("gated", "hybrid")) != found
+    assert digest(student=("L6", {"kind": "path", "path": "/elsewhere/l6"})) != found
+    folder = tmp_path_factory.mktemp("elsewhere") / "scifact"
+    (folder / "qrels").mkdir(parents=True)
+    monkeypatch.setenv("SYNEG_SCIFACT", str(folder))
+    assert digest() == found
 
 
 def test_rows_come_back_as_they_were_written(tmp_path):
@@ -116,6 +125,19 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     assert read_scores(tmp_path, found) == given
     (tmp_path / "ablations" / "scifact-smollm2-base.parquet").unlink()
     assert list(cells(tmp_path, "ablations")) == []
+
+
+def test_a_cell_that_was_cut_off_is_none(tmp_path):
+    """Killed while scores are written: neither the new cell nor the one before, whose scores may be gone."""
+    write(tmp_path, cell(), scores(0.0))
+    with pytest.raises(KeyError):
+        write(tmp_path, cell(pairs=200), NotWhole())
+    assert list(cells(tmp_path, "ablations")) == []
+
+
+class NotWhole(dict):
+    def items(self):
+        raise KeyError("killed")
 
 
 def test_differences_are_paired_by_seed_and_query():
@@ -129,6 +151,8 @@ def test_differences_are_paired_by_seed_and_query():
     assert differences(given, "hybrid", "gated") == pytest.approx(np.array([[0.5, -0.25], [0.1, 0.25]]))
     assert differences(given, "hybrid", "none") == pytest.approx(np.array([[0.9, -0.2], [0.4, 0.3]]))
     assert differences(given, "hybrid", "gated", ["q1"]) == pytest.approx(np.array([[-0.25], [0.25]]))
+    with pytest.raises(ValueError, match=r"hybrid has seeds \[13, 14\], gated has \[13\]"):
+        differences({key: values for key, values in given.items() if key != ("gated", 14)}, "hybrid", "gated")
     assert mean(given, "gated") == pytest.approx(0.35)
     assert mean(given, "gated", ["q2"]) == pytest.approx(0.45)
 
@@ -141,6 +165,10 @@ def test_the_rate_is_that_of_both_arms_together_and_the_lowest_of_equals(tmp_pat
     assert rate_of(tmp_path, "scifact") is None
     write(tmp_path, cell(stage="rates", tried=tried), scores(0.0))
     assert rate_of(tmp_path, "scifact") == 1e-4  # 0.575 twice
+    other = cell(stage="rates", ground="medquad-small", tried={"gated": {"5e-05": 0.5}, "hybrid": {"5e-05": 0.5}})
+    write(tmp_path, other, scores(0.0))  # of another grid
+    assert rate_of(tmp_path, "medquad-small") is None
+    assert "medquad" not in rates(tmp_path)
     assert "| scifact | hybrid | 300 | 50.00 | 55.00 | 57.00 | ran away | 20.00 | 0.0001 |" in rates(tmp_path)
 
 
@@ -158,11 +186,13 @@ def test_every_condition_is_measured_on_one_collection_and_the_best_four_on_the_
         ("base", "medquad-small"), ("base", "squad-nqg-small"), ("base", "scifact"), ("rewrite", "squad-nqg-small"),
     ]  # fmt: skip
     assert {condition for condition, ground in first if ground == SCREEN} == set(CONDITIONS)
-    with pytest.raises(ValueError, match="smollm2: not yet measured on squad-nqg-small: base, rewrite, "):
+    with pytest.raises(
+        ValueError, match="smollm2: not yet measured: base on squad-nqg-small, rewrite on squad-nqg-small, "
+    ):
         next(order)
     gains = {"distillation": 0.2, "base": 0.1, "two": 0.08, "hot": 0.07, "six": 0.06, "cold": 0.01, "graded": 0.3}
     for condition in CONDITIONS:
-        made = cell(condition=condition, ground=SCREEN, pairs=29 if condition == "graded" else 30)
+        made = cell(condition=condition, ground=SCREEN, pairs={"graded": 149, "base": 300}.get(condition, 150))
         write(tmp_path, made, scores(gains.get(condition, 0.0), CONDITIONS[condition].arm))
     assert promoted(tmp_path, "smollm2") == ["two", "hot", "six", "cold"]
     assert list(asked(tmp_path, "smollm2"))[len(first) :] == [
@@ -180,6 +210,8 @@ def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
     assert list(asked(tmp_path, "qwen")) == [(name, ground) for name in ("base", "rewrite") for ground in GROUNDS]
     with pytest.raises(ValueError, match="qwen: not yet measured: base on medquad-small"):
         freeze(tmp_path)
+    for ground in GROUNDS:  # not asked for, so not chosen
+        write(tmp_path, cell(generator="qwen", condition="six", ground=ground), scores(0.3))
     every_condition(tmp_path, "qwen", {("base", "scifact"): 0.12})
     found = freeze(tmp_path)
     assert {name: row["condition"] for name, row in found["chosen"].items()} == {"smollm2": "rewrite", "qwen": "base"}
@@ -200,17 +232,28 @@ def test_a_figure_that_goes_against_the_outcome_has_a_negative_rank_correlation(
             audit = {"query_blind_auc": [0.6 + 0.02 * place, 0.5, 1.0], "source_auc": [0.9, 0.8, 1.0]}
             made = cell(condition=condition, ground=ground, audit=audit)
             write(tmp_path, made, scores(-0.01 * place, CONDITIONS[condition].arm))
-    (found,) = correlations(ablations(tmp_path))  # source_auc is the same everywhere, so nothing is said of it
-    assert (found.figure, found.cells) == ("query_blind_auc", 51)
-    assert found.rho == pytest.approx(-1.0)
-    assert found.high < -0.9
+    for condition in list(CONDITIONS)[:5]:  # another generator: better and with a worse figure, in the same order
+        audit = {"query_blind_auc": [0.9 + 0.01 * list(CONDITIONS).index(condition), 0.5, 1.0]}
+        made = cell(generator="qwen", condition=condition, audit=audit)
+        write(tmp_path, made, scores(0.2 - 0.01 * list(CONDITIONS).index(condition), CONDITIONS[condition].arm))
+    found = correlations(ablations(tmp_path))  # source_auc is the same everywhere, so nothing is said of it
+    assert [(one.figure, one.strata, one.cells) for one in found] == [
+        ("query_blind_auc", "where every condition was measured", 16),  # without distillation
+        ("query_blind_auc", "all", 3 * 16 + 5),
+    ]
+    for one in found:
+        assert one.rho == pytest.approx(-1.0)
+        assert one.high < -0.9
 
 
 def a_tested_cell(**fields):
     dev = {arm: 0.5 for arm in TEST_ARMS} | {"bm25": 0.6, "nearest": 0.55, "hybrid": 0.7, "synthetic": 0.8}
     rates = {arm: 1e-4 if ARMS[arm].trains else None for arm in TEST_ARMS}
     tried = {arm: {} for arm in TEST_ARMS}
-    return cell(stage="test", split="test", dev=dev, rates=rates, tried=tried, seen=["q0", "q1"], **fields)
+    served = {"bm25": 310, "dense": 320, "hybrid": 300}
+    return cell(
+        stage="test", split="test", dev=dev, rates=rates, tried=tried, seen=["q0", "q1"], served=served, **fields
+    )
 
 
 def test_the_rival_is_the_best_mined_only_arm_on_dev(tmp_path):
@@ -220,15 +263,34 @@ def test_the_rival_is_the_best_mined_only_arm_on_dev(tmp_path):
 @pytest.mark.parametrize(
     ("mean", "low", "high", "said"),
     [
-        (0.012, 0.001, 0.02, "better, by the hoped-for point"),
-        (0.008, 0.001, 0.02, "better, by less than a point"),
-        (0.002, -0.005, 0.009, "a gain of a point is ruled out"),
-        (0.002, -0.005, 0.011, "undecided"),
-        (-0.02, -0.03, -0.001, "worse"),
+        (0.012, 0.001, 0.02, "better; as hoped for"),
+        (0.008, 0.001, 0.02, "better; a gain of a point is undecided"),
+        (0.006, 0.003, 0.009, "better; a gain of a point is ruled out"),
+        (0.002, -0.005, 0.009, "not told apart; a gain of a point is ruled out"),
+        (0.012, -0.005, 0.029, "not told apart; a gain of a point is undecided"),
+        (-0.02, -0.03, -0.001, "worse; a gain of a point is ruled out"),
     ],
 )
 def test_what_an_interval_says(mean, low, high, said):
     assert verdict(Interval(mean, low, high, 0.95, 5, 300, "queries and seeds")) == said
+
+
+@pytest.mark.parametrize(
+    ("deciding", "said"),
+    [
+        ("hoped hoped none", "**They help**: 2 of 3 as hoped for, 1 with a gain of a point ruled out, 0 worse."),
+        (
+            "hoped none worse",
+            "**They do not help by a point**: 1 of 3 as hoped for, 2 with a gain of a point ruled out, 1",
+        ),
+        ("hoped none wide", "**The study was too small to say**: 1 of 3 as hoped for, 1 with"),
+        ("hoped hoped", "Measured on 2 of 3 collections; the question is decided when all are."),
+    ],
+)
+def test_the_answer_counts_collections(deciding, said):
+    found = {"hoped": (0.02, 0.01, 0.03), "none": (0, -0.01, 0.009), "worse": (-2, -3, -1), "wide": (0, -0.02, 0.02)}
+    intervals = [Interval(*found[one], 0.95, 5, 300, "queries and seeds") for one in deciding.split()]
+    assert answer(intervals).startswith(said)
 
 
 def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
@@ -251,7 +313,11 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     assert said.endswith(f"{END}\n\nafter\n")
     assert "an earlier table" not in said
     line = "| scifact | SmolLM2-135M-Instruct | L3 | hot | 53.00 | 50.00 (bm25) | +3.00 (+3.00 to +3.00) |"
-    assert f"{line} better, by the hoped-for point | yes |" in said
+    assert f"{line} +3.00 (+3.00 to +3.00) | better; as hoped for | yes |" in said
+    assert "Measured on 1 of 3 collections" in said
+    assert "| SmolLM2-135M-Instruct | scifact | 40 | 0." in said  # power
+    assert "(bm25 310, dense 320, hybrid 300)" in said
+    assert "Commits: 0123456789ab." in said
     assert line in readme.read_text()
     assert "| SmolLM2-135M-Instruct | temperature: 1.1 | scifact | 300 | 56.00 | 50.00 | +6.00 (" in said
     assert "| hot | +3.00 | +0.00 | +3.00 | +6.00 |" in said
@@ -272,13 +338,50 @@ def test_the_committed_page_is_made_of_the_committed_rows(tmp_path):
     assert [copy.read_text() for copy in copies] == [PAGE.read_text(), README.read_text()]
 
 
-def test_test_rows_are_younger_than_what_was_frozen():
-    frozen = STUDY / "frozen.json"
+def test_test_rows_are_of_what_was_frozen():
     found = list(cells(STUDY, "test"))
     if not found:
         pytest.skip("no test split has been read")
-    assert frozen.exists()
-    assert {one.condition for one in found} == {row["condition"] for row in freeze(STUDY)["chosen"].values()}
+    frozen = json.loads((STUDY / "frozen.json").read_text())
+    assert frozen == freeze(STUDY)
+    assert {(one.generator, one.condition) for one in found} <= {
+        (generator, row["condition"]) for generator, row in frozen["chosen"].items()
+    }
+
+
+def test_protocol_and_choice_were_committed_before_the_test():
+    def first(path):
+        command = ["git", "log", "--diff-filter=A", "--format=%ct", "--", str(path)]
+        said = subprocess.run(command, cwd=PAGE.parent, capture_output=True, text=True, check=False).stdout.split()
+        return int(said[-1]) if said else None
+
+    tested = first(STUDY / "test")
+    if tested is None:
+        pytest.skip("no test row is in the history, or there is no history")
+    protocol, frozen = first(PAGE), first(STUDY / "frozen.json")
+    assert protocol is not None and frozen is not None
+    assert protocol < frozen < tested
+
+
+def test_only_what_is_committed_is_tested(tmp_path):
+    def git(*command):
+        subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *command], cwd=tmp_path, check=True)
+
+    git("init", "-q")
+    with pytest.raises(ValueError, match="nothing is frozen yet"):
+        read_frozen(tmp_path)
+    every_condition(tmp_path, "smollm2", {})
+    every_condition(tmp_path, "qwen", {})
+    keep_frozen(tmp_path, freeze(tmp_path))
+    git("commit", "-q", "--allow-empty", "-m", "empty")
+    with pytest.raises(ValueError, match="is not committed as it is"):
+        read_frozen(tmp_path)
+    git("add", "frozen.json")
+    git("commit", "-q", "-m", "frozen")
+    assert read_frozen(tmp_path) == freeze(tmp_path)
+    write(tmp_path, cell(generator="qwen", condition="rewrite"), scores(0.1))
+    with pytest.raises(ValueError, match="is not what dev chooses"):
+        read_frozen(tmp_path)
 
 
 def test_the_command_says_what_it_needs(tmp_path):

@@ -8,6 +8,8 @@ import shutil
 import pytest
 import yaml
 
+from syneg_data.engines.honest import honest_value
+from syneg_data.engines.scripted import Reply, ScriptedServer
 from syneg_data.pipeline import build
 from syneg_data.publishing.release import open_release
 from syneg_data.recipe import load_recipe
@@ -121,6 +123,61 @@ def recipe(slice_of_scifact, encoder, other_encoder, tmp_path):
         return load_recipe(path)
 
     return write
+
+
+def about(queries):
+    """A script that writes something with half the words of the query, so that the gate has reason to keep it.
+
+    A restyled positive has all of them, as it has to be relevant.
+    """
+
+    def script(serial, body):
+        asked = " ".join(message["content"] for message in body["messages"])
+        query = next((text for text in queries if text.rstrip(".") in asked), "nothing")
+        words = query.split()
+        value = honest_value(body)
+        if "passage" in value:
+            some = " ".join(words[: len(words) // 2 + 1])
+            value["passage"] = f"{some} was looked at in {serial} mice {value['passage']}"
+            if "You are an editor" in asked:
+                value["passage"] = f"It was found that {query} in a study of {serial} patients over nine years."
+        return Reply(json.dumps(value))
+
+    return script
+
+
+@pytest.fixture
+def write(recipe, slice_of_scifact, root):
+    """Writes a recipe whose drafts come from a scripted server, and whose gate is a real encoder.
+
+    Further strategies are added, and keyword arguments replace sections.
+    """
+    lines = (slice_of_scifact / "queries.jsonl").read_text().splitlines()
+    queries = [json.loads(line)["text"] for line in lines]
+    gate = yaml.safe_load((root / "recipes" / "mined.yaml").read_text())["validation"]["rerankers"]
+    with ScriptedServer(about(queries)) as server:
+
+        def write(*strategies, **changes):
+            syneg = {"kind": "syneg", "per_pair": 3, "attributes": {"length": ["shorter than"]}}
+            sections = {
+                "generation": {
+                    "engine": {"kind": "openai", "base_url": server.base_url, "model": "scripted", "revision": "1"},
+                    "strategies": [syneg, *strategies],
+                    "reflection": {"kind": "inline"},
+                    "sampling": {"attempts": 1},
+                    "terms": "apache-2.0",
+                },
+                "validation": {
+                    "rerankers": gate,
+                    "rule": {"kind": "absolute", "maximum": 0.7},
+                    "floor": {"sample": 20},
+                },
+                "mixing": {"kind": "hybrid", "synthetic": 1, "mined": 1, "shortage": "drop"},
+                "comparison": {"learning_rates": [1e-3], "held_out": 0.3},
+            }
+            return recipe(**sections | changes)
+
+        yield write
 
 
 @pytest.fixture

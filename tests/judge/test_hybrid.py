@@ -1,12 +1,7 @@
 """A comparison with written negatives from end to end: what each arm may see, and what the report says of it."""
 
-import json
-
 import pytest
-import yaml
 
-from syneg_data.engines.honest import honest_value
-from syneg_data.engines.scripted import Reply, ScriptedServer
 from syneg_data.errors import InputError
 from syneg_data.execution import Silence
 from syneg_data.judge.compare import compare
@@ -15,66 +10,8 @@ from syneg_data.judge.train import read_examples
 from syneg_data.pipeline import build
 from syneg_data.publishing.release import open_release
 
+HYBRID = {"kind": "hybrid", "synthetic": 1, "mined": 1, "shortage": "drop"}
 ARMS = ("none", "in_batch", "random", "bm25", "gated", "synthetic", "pooled", "hybrid", "count_matched", "placebo")
-
-
-def about(queries):
-    """A script that writes something with half the words of the query, so that the gate has reason to keep it.
-
-    A restyled positive has all of them, as it has to be relevant.
-    """
-
-    def script(serial, body):
-        asked = " ".join(message["content"] for message in body["messages"])
-        query = next((text for text in queries if text.rstrip(".") in asked), "nothing")
-        words = query.split()
-        value = honest_value(body)
-        if "passage" in value:
-            some = " ".join(words[: len(words) // 2 + 1])
-            value["passage"] = f"{some} was looked at in {serial} mice {value['passage']}"
-            if "You are an editor" in asked:
-                value["passage"] = f"It was found that {query} in a study of {serial} patients over nine years."
-        return Reply(json.dumps(value))
-
-    return script
-
-
-@pytest.fixture
-def write(recipe, slice_of_scifact, root):
-    """Writes a recipe whose drafts come from a scripted server, and whose gate is a real encoder.
-
-    Further strategies are added, and keyword arguments replace sections.
-    """
-    lines = (slice_of_scifact / "queries.jsonl").read_text().splitlines()
-    queries = [json.loads(line)["text"] for line in lines]
-    gate = yaml.safe_load((root / "recipes" / "mined.yaml").read_text())["validation"]["rerankers"]
-    with ScriptedServer(about(queries)) as server:
-
-        def write(*strategies, **changes):
-            syneg = {"kind": "syneg", "per_pair": 3, "attributes": {"length": ["shorter than"]}}
-            sections = {
-                "generation": {
-                    "engine": {"kind": "openai", "base_url": server.base_url, "model": "scripted", "revision": "1"},
-                    "strategies": [syneg, *strategies],
-                    "reflection": {"kind": "inline"},
-                    "sampling": {"attempts": 1},
-                    "terms": "apache-2.0",
-                },
-                "validation": {
-                    "rerankers": gate,
-                    "rule": {"kind": "absolute", "maximum": 0.7},
-                    "floor": {"sample": 20},
-                },
-                "mixing": mixing(),
-                "comparison": {"learning_rates": [1e-3], "held_out": 0.3},
-            }
-            return recipe(**sections | changes)
-
-        yield write
-
-
-def mixing(**more):
-    return {"kind": "hybrid", "synthetic": 1, "mined": 1, "shortage": "drop", **more}
 
 
 @pytest.fixture
@@ -139,8 +76,14 @@ def test_restyled_needs_restyled_positives(write, fresh_cache, tmp_path):
     for file, message in (
         (write(mixing={"kind": "mined_only", "mined": 2}), "the recipe has no synthetic negatives"),
         (write(), "the recipe restyles no positives; add {kind: restyle} to generation.strategies"),
-        (write(restyle, mixing=mixing(restyled=0.0)), "mixing.restyled is 0, so no example takes a restyled positive"),
-        (write(restyle, mixing=mixing(restyled=1e-9)), "no example takes a restyled positive: the gate kept too few"),
+        (
+            write(restyle, mixing={**HYBRID, "restyled": 0.0}),
+            "mixing.restyled is 0, so no example takes a restyled positive",
+        ),
+        (
+            write(restyle, mixing={**HYBRID, "restyled": 1e-9}),
+            "no example takes a restyled positive: the gate kept too few",
+        ),
     ):
         with pytest.raises(InputError, match=f"--arms restyled: {message}"):
             prepare(file, tmp_path / "out", ("restyled",), Silence())

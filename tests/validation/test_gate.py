@@ -556,6 +556,11 @@ def test_a_joint_curve_decides_over_the_scores_of_all():
     assert verdict(0.3, NAN).verdict == "failed"
     assert gate.is_relevant(found)
     assert not gate.is_relevant(verdict(0.3, 0.85))
+    gate = Gate(spec, bars, "r0", replace(joint, maximum=1.0, doubt=0.0))
+    found = verdict(0.99, 0.99)  # above the positive
+    assert (found.verdict, gate.is_relevant(found)) == ("keep", False)
+    assert found.relevance > found.positive_relevance
+    assert verdict(0.04, 0.99).verdict == "too_easy"
 
 
 def test_a_joint_curve_is_fitted_to_documents_that_all_have_scored():

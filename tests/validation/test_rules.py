@@ -298,8 +298,8 @@ def test_a_fit_on_next_to_nothing_is_refused(least):
         Calibrated(kind="calibrated", least=least)
 
 
-@pytest.mark.parametrize("maximum", [0.0, 1.0, -0.5, NAN])
-def test_a_probability_that_everything_or_nothing_exceeds_is_refused(maximum):
+@pytest.mark.parametrize("maximum", [0.0, 1.001, -0.5, NAN])
+def test_what_is_no_probability_or_exceeded_by_everything_is_refused(maximum):
     with pytest.raises(ValidationError):
         Calibrated(kind="calibrated", maximum=maximum)
 
@@ -376,6 +376,13 @@ def test_nothing_above_the_positive_is_kept(reference, maximum, lean, middle):
     bar = Curve(Joint((1.0,), 0.0, (True,), maximum, 0.1, lean=lean, middle=middle))
     assert bar.threshold(reference) == min(bar.enough(reference), reference) <= reference
     assert bar.doubtful(reference) == bar.threshold(reference) - 0.1
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0, 1), st.floats(-5, 5))
+def test_a_maximum_of_1_lets_everything_pass(relevance, reference, lean, middle):
+    bar = Curve(Joint((1.0,), 0.0, (True,), 1.0, 0.0, lean=lean, middle=middle))
+    assert bar.threshold(reference) == bar.enough(reference) == bar.doubtful(reference) == 1.0
+    assert bar.relevance(relevance) <= 1.0
 
 
 def test_of_a_query_with_several_positives_the_lowest_counts():
