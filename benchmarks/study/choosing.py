@@ -63,10 +63,10 @@ def asked(folder: Path, generator: str) -> Iterator[tuple[str, str]]:
     """
     first = next(iter(GENERATORS))
     if generator != first:
-        best = [row["condition"] for row in ranking(folder, first)[:1]]
-        yield from (
-            (condition, ground) for condition in dict.fromkeys(["base", "rewrite", *best]) for ground in GROUNDS
-        )
+        always = ("base", "rewrite")
+        yield from ((condition, ground) for condition in always for ground in GROUNDS)
+        best = chosen(folder, first)["condition"]
+        yield from ((best, ground) for ground in GROUNDS if best not in always)
         return
     yield from (("base", ground) for ground in GROUNDS)
     yield from ((condition, SCREEN) for condition in CONDITIONS if condition != "base")

@@ -14,10 +14,11 @@ from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS
 from benchmarks.study.recipes import recipe
 from benchmarks.study.rows import Cell, Scores, cells, write
 from syneg_data.errors import InputError
+from syneg_data.execution import Progress
 from syneg_data.judge.compare import compare
 from syneg_data.judge.runs import UNSEEN, Run, read_run
 from syneg_data.pipeline import build
-from syneg_data.recipe import load_recipe, recorded_recipe
+from syneg_data.recipe import RecipeFile, load_recipe, recorded_recipe
 from syneg_data.report.terminal import TerminalProgress
 from syneg_data.spec import fingerprint
 from syneg_data.training.checkpoints import Diverged
@@ -148,7 +149,9 @@ def run_cell(plan: Plan, work: Path, folder: Path) -> None:
     write(folder, cell, _scores(runs, name, split))
 
 
-def _compared(plan: Plan, built: Mapping[str, Any], file: Any, out: Path, progress: Any) -> tuple[dict[str, Any], str]:  # noqa: ANN401
+def _compared(
+    plan: Plan, built: Mapping[str, Any], file: RecipeFile, out: Path, progress: Progress
+) -> tuple[dict[str, Any], str]:
     """The report of the comparison, or, of an ablation, why there is none."""
     nothing: dict[str, Any] = {"pairs": 0, "served": {}, "arms": [], "runs": []}
     critic = built.get("critic")

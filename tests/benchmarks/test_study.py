@@ -195,6 +195,10 @@ def test_every_condition_is_measured_on_one_collection_and_the_best_four_on_the_
         made = cell(condition=condition, ground=SCREEN, pairs={"graded": 149, "base": 300}.get(condition, 150))
         write(tmp_path, made, scores(gains.get(condition, 0.0), CONDITIONS[condition].arm))
     assert promoted(tmp_path, "smollm2") == ["two", "hot", "six", "cold"]
+    order = asked(tmp_path, "qwen")
+    assert {next(order) for _ in range(6)} == {(name, ground) for name in ("base", "rewrite") for ground in GROUNDS}
+    with pytest.raises(ValueError, match="smollm2: not yet measured: base on medquad-small"):
+        next(order)  # the best of a generator is not known before all of it is measured
     assert list(asked(tmp_path, "smollm2"))[len(first) :] == [
         (condition, ground) for condition in ("two", "hot", "six", "cold") for ground in ("medquad-small", "scifact")
     ]
