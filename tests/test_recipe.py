@@ -388,9 +388,9 @@ GATES = {
         RERANKER + "  rule: {kind: percentil}\n",
         ["10: validation.rule: unknown kind 'percentil'; did you mean 'percentile'?"],
     ),
-    "a rule that nothing can exceed": (
-        RERANKER + "  rule: {kind: calibrated, maximum: 1.0}\n",
-        ["10: validation.rule.maximum: must be less than 1, not 1.0; change the value"],
+    "a rule beyond every relevance": (
+        RERANKER + "  rule: {kind: calibrated, maximum: 1.01}\n",
+        ["10: validation.rule.maximum: must be less than or equal to 1, not 1.01; change the value"],
     ),
     "a rule within a rule": (
         RERANKER + "  rule: {kind: calibrated, otherwise: {kind: relative, margin: 1}}\n",
