@@ -6,6 +6,7 @@ from benchmarks.study.rows import cells, differences, read_scores
 from benchmarks.study.running import Plan, run_cell
 from syneg_data.errors import InputError
 
+pytestmark = pytest.mark.slow
 COMPARISON = {"learning_rates": [1e-3], "held_out": 0.0}
 
 
