@@ -14,11 +14,12 @@ from typing import Any
 from benchmarks.cases import retrieval
 from benchmarks.cases.world import need_vllm
 from benchmarks.measuring import Skipped
-from benchmarks.study.choosing import asked, freeze, keep_frozen, rate_of, read_frozen
+from benchmarks.study.choosing import asked, freeze, keep_frozen, rate_of, rates_beside, read_frozen
 from benchmarks.study.page import update
 from benchmarks.study.protocol import (
     ABLATION_ARMS,
     ABLATION_SEEDS,
+    BESIDE_ARMS,
     CONDITIONS,
     GENERATORS,
     GROUNDS,
@@ -124,25 +125,39 @@ def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
             for condition, ground in asked(STUDY, generator):
                 if ground not in only.grounds() or only.condition not in (None, condition):
                     continue
-                rate = rate_of(STUDY, ground)
-                if rate is None:
-                    raise ValueError(f"{ground}: no rate yet; first run `python -m benchmarks.study rates`")
                 arms = ("gated", CONDITIONS[condition].arm)
-                yield _cell(ground, generator, condition, rates=[rate], arms=arms, seeds=ABLATION_SEEDS)
+                yield _cell(ground, generator, condition, rates=[_rate(ground)], arms=arms, seeds=ABLATION_SEEDS)
     else:
         yield from _test_cells(only, read_frozen(STUDY))
 
 
 def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for generator in only.generators():
-        condition = frozen["chosen"][generator]["condition"]
-        arms = tuple(dict.fromkeys((*TEST_ARMS, CONDITIONS[condition].arm)))
-        students: dict[str, Any] = {ground: [None] for ground in only.grounds()}
-        if generator == frozen["decides"] and "scifact" in students:
-            students["scifact"].append(("L6", retrieval.reference()))
-        for ground, trained in students.items():
-            for student in trained:
-                yield _cell(ground, generator, condition, rates=RATES, arms=arms, seeds=TEST_SEEDS, student=student)
+    """First what decides, on every collection; then, with fewer arms, another student and the other generators."""
+    first, best = frozen["decides"], frozen["chosen"]
+    for generator in sorted(filter(best.__contains__, only.generators()), key=lambda name: name != first):
+        condition = best[generator]["condition"]
+        cells: list[tuple[str, tuple[str, ...], Any]] = [
+            (ground, TEST_ARMS if generator == first else BESIDE_ARMS, None) for ground in only.grounds()
+        ]
+        if generator == first and "scifact" in only.grounds():
+            cells.append(("scifact", BESIDE_ARMS, ("L6", retrieval.reference())))
+        for ground, named, student in cells:
+            yield _cell(
+                ground, generator, condition, rates=rates_beside(_rate(ground)),
+                arms=tuple(dict.fromkeys((*named, CONDITIONS[condition].arm))), seeds=TEST_SEEDS, student=student,
+            )  # fmt: skip
+
+
+def _rate(ground: str) -> float:
+    """What stage 1 chose.
+
+    Raises:
+        ValueError: it has not run.
+    """
+    rate = rate_of(STUDY, ground)
+    if rate is None:
+        raise ValueError(f"{ground}: no rate yet; first run `python -m benchmarks.study rates`")
+    return rate
 
 
 def _cell(ground: str, generator: str, condition: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -97,14 +97,12 @@ def correlations(found: Sequence[Difference]) -> list[Correlation]:
                 ]
                 if len(pairs) >= _LEAST_CONDITIONS:
                     groups.append(np.array(pairs))
-            rho = _rho(groups)
+            rho = float(_rho([group[None] for group in groups])[0])
             if math.isnan(rho):
                 continue
             random = np.random.default_rng(0)
-            drawn = [
-                _rho([group[random.integers(0, len(group), len(group))] for group in groups]) for _ in range(_RESAMPLES)
-            ]
-            low, high = np.nanpercentile(drawn, [2.5, 97.5])
+            drawn = [group[random.integers(0, len(group), (_RESAMPLES, len(group)))] for group in groups]
+            low, high = np.nanpercentile(_rho(drawn), [2.5, 97.5])
             rows.append(Correlation(figure, strata, rho, float(low), float(high), sum(map(len, groups))))
     return rows
 
@@ -133,14 +131,23 @@ def powers(folder: Path) -> list[Power]:
     return found
 
 
-def _rho(groups: Sequence["NDArray[np.float64]"]) -> float:
+def _rho(groups: Sequence["NDArray[np.float64]"]) -> "NDArray[np.float64]":
+    """Spearman's rho of each sample, shape (samples,); NaN where no group has ranks.
+
+    Args:
+        groups: each of shape (samples, conditions, 2).
+    """
     import numpy as np
     from scipy.stats import rankdata
 
-    each, weights = [], []
+    samples = len(groups[0]) if groups else 1
+    total, weights = np.zeros(samples), np.zeros(samples)
     for group in groups:
-        ranks = np.array([rankdata(column) for column in group.T])
-        if ranks.std(axis=1).min() > 0:  # without differences there is no rank
-            each.append(np.corrcoef(ranks)[0, 1])
-            weights.append(len(group))
-    return float(np.average(each, weights=weights)) if each else float("nan")
+        ranks = rankdata(group, axis=1)
+        ranks -= ranks.mean(axis=1, keepdims=True)
+        spread = np.sqrt((ranks**2).sum(axis=1).prod(axis=1))
+        ranked = spread > 0  # without differences there is no rank
+        total[ranked] += len(group[0]) * ranks[ranked].prod(axis=2).sum(axis=1) / spread[ranked]
+        weights += ranked * len(group[0])
+    found: NDArray[np.float64] = np.divide(total, weights, out=np.full(samples, np.nan), where=weights > 0)
+    return found

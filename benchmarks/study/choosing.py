@@ -1,13 +1,14 @@
 """Choosing, on dev alone: the rate of a collection, and the condition of each generator that is tested."""
 
 import json
+import math
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, LEAST_SHARE, PROMOTED, RATES, SCREEN
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, LEAST_SHARE, RATES, SCREEN
 from benchmarks.study.rows import Cell, cells, differences, read_scores
 from syneg_data.durable import write_json
 
@@ -34,6 +35,12 @@ def rate_of(folder: Path, ground: str) -> float | None:
     return max(means, key=lambda rate: (means[rate], -rate))
 
 
+def rates_beside(rate: float) -> tuple[float, ...]:
+    """A rate of the grid with its neighbours."""
+    place = RATES.index(rate)
+    return RATES[max(0, place - 1) : place + 2]
+
+
 def _tried(tried: Mapping[str, float | None], rate: float) -> float:
     """What a rate gave; one at which the loss ran away gave nothing."""
     return tried[str(rate)] or 0.0
@@ -55,49 +62,56 @@ def ranking(folder: Path, generator: str) -> list[dict[str, Any]]:
 def asked(folder: Path, generator: str) -> Iterator[tuple[str, str]]:
     """Condition and collection of all that the stage of ablations measures, in its order.
 
-    With the first generator base on every collection, every other condition on one of them, and the best of these on
-    the others; with any other generator three conditions on every collection.
+    Base is measured on every collection, other conditions on one of them, and those that are best there on the others.
 
     Raises:
         ValueError: what comes next depends on conditions that have not been measured.
     """
-    first = next(iter(GENERATORS))
-    if generator != first:
-        always = ("base", "rewrite")
-        yield from ((condition, ground) for condition in always for ground in GROUNDS)
-        best = chosen(folder, first)["condition"]
-        yield from ((best, ground) for ground in GROUNDS if best not in always)
-        return
     yield from (("base", ground) for ground in GROUNDS)
-    yield from ((condition, SCREEN) for condition in CONDITIONS if condition != "base")
-    for condition in promoted(folder, first):
+    yield from ((condition, SCREEN) for condition in _screened(folder, generator))
+    for condition in promoted(folder, generator):
         yield from ((condition, ground) for ground in GROUNDS if ground != SCREEN)
 
 
+def _screened(folder: Path, generator: str) -> Iterator[str]:
+    """Conditions other than base: with the first generator all, with another `rewrite` and what is best of the first's.
+
+    Raises:
+        ValueError: the latter is not known yet.
+    """
+    first = next(iter(GENERATORS))
+    if generator == first:
+        yield from (condition for condition in CONDITIONS if condition != "base")
+        return
+    yield "rewrite"
+    best = chosen(folder, first)
+    if best and best["condition"] not in ("base", "rewrite"):
+        yield best["condition"]
+
+
 def promoted(folder: Path, generator: str) -> list[str]:
-    """The conditions, other than base, with the highest difference on the collection where all are measured.
+    """The conditions with a higher difference than base where all are measured, the best of them first.
 
     Raises:
         ValueError: not all of them have been.
     """
-    _refuse_missing(folder, generator, [(condition, SCREEN) for condition in CONDITIONS])
-    found = {name: {SCREEN: by[SCREEN]} for name, by in _outcomes(folder, generator).items() if SCREEN in by}
-    return [name for name, _ in _best_first(found) if name != "base"][:PROMOTED]
+    screened = ["base", *_screened(folder, generator)]
+    _refuse_missing(folder, generator, [(condition, SCREEN) for condition in screened])
+    found = {name: by[SCREEN] for name, by in _outcomes(folder, generator).items() if name in screened and SCREEN in by}
+    better = {name: {SCREEN: gain} for name, gain in found.items() if gain > found.get("base", -math.inf)}
+    return [name for name, _ in _best_first(better)][: GENERATORS[generator].promoted]
 
 
-def chosen(folder: Path, generator: str) -> dict[str, Any]:
-    """The first in the ranking of what the protocol asks for.
+def chosen(folder: Path, generator: str) -> dict[str, Any] | None:
+    """The first in the ranking of what the protocol asks for; None if nothing leaves enough pairs on every collection.
 
     Raises:
-        ValueError: not all of that has been measured, or nothing leaves enough pairs on every collection.
+        ValueError: not all of that has been measured.
     """
     wanted = list(asked(folder, generator))
     _refuse_missing(folder, generator, wanted)
     names = {condition for condition, _ in wanted}
-    row = next((row for row in ranking(folder, generator) if row["condition"] in names), None)
-    if row is None:
-        raise ValueError(f"{generator}: no condition leaves {LEAST_PAIRS} pairs on every collection")
-    return row
+    return next((row for row in ranking(folder, generator) if row["condition"] in names), None)
 
 
 def _refuse_missing(folder: Path, generator: str, wanted: Iterable[tuple[str, str]]) -> None:
@@ -127,10 +141,14 @@ def _best_first(outcomes: Mapping[str, Mapping[str, float]]) -> list[tuple[str, 
 def freeze(folder: Path) -> dict[str, Any]:
     """What is tested: for each generator the condition with the highest mean on dev, and whose comparison decides.
 
+    A generator none of whose conditions leaves enough pairs on every collection is not tested.
+
     Raises:
-        ValueError: not all that the protocol asks for has been measured.
+        ValueError: not all that the protocol asks for has been measured, or no generator is left.
     """
-    found = {name: chosen(folder, name) for name in GENERATORS}
+    found = {name: best for name in GENERATORS if (best := chosen(folder, name))}
+    if not found:
+        raise ValueError(f"no condition of any generator leaves {LEAST_PAIRS} pairs on every collection")
     return {
         "schema": 1,
         "rule": "highest mean difference on dev over the collections",

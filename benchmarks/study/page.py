@@ -26,7 +26,7 @@ def update(folder: Path, page: Path = PAGE, readme: Path = README) -> None:
     Raises:
         ValueError: the marks are not there.
     """
-    found, tested = ablations(folder), list(cells(folder, "test"))
+    found, tested, frozen = ablations(folder), list(cells(folder, "test")), _frozen(folder)
     figures = [f"![{Path(name).stem}]({name})" for name in draw(found, tested, folder, page.parent)]
     parts = [
         headline(folder),
@@ -36,6 +36,7 @@ def update(folder: Path, page: Path = PAGE, readme: Path = README) -> None:
         tables.power(folder),
         tables.failed(folder),
         *(tables.ranked(folder, generator) for generator in GENERATORS),
+        tables.untested(frozen["chosen"]) if frozen else "",
         tables.correlated(found),
         *(tables.tested(folder, cell) for cell in tested),
         tables.repeated(folder),

@@ -13,7 +13,8 @@ ABLATION_ARMS = ("gated", "hybrid")
 TEST_ARMS = (
     "none", "in_batch", "random", "bm25", "nearest", "dense", "gated", "synthetic", "pooled", "hybrid", "placebo",
 )  # fmt: skip
-SCREEN, PROMOTED = "squad-nqg-small", 4  # where every condition is measured, and how many of them on the others
+BESIDE_ARMS = ("none", "in_batch", "dense", "gated", "synthetic", "hybrid")  # of a test that decides nothing
+SCREEN = "squad-nqg-small"  # where conditions are measured first
 LEAST_PAIRS, LEAST_SHARE = 30, 0.5  # a condition that serves fewer, or less of base's pairs, is reported and not chosen
 POSITIVE_WORDS = 160  # of the positive that a prompt shows
 
@@ -69,17 +70,19 @@ class Generator:
         title: on the page.
         model: reference of a recipe.
         per_pair: drafts for each pair in the base condition.
+        promoted: conditions, at most, that are measured on the other collections too.
     """
 
     name: str
     title: str
     model: Mapping[str, Any]
     per_pair: int
+    promoted: int
 
 
 GENERATORS = {
-    "smollm2": Generator("smollm2", "SmolLM2-135M-Instruct", SMOLLM2, 2),
-    "qwen": Generator("qwen", "Qwen2.5-Coder-1.5B-Instruct", QWEN, 1),
+    "smollm2": Generator("smollm2", "SmolLM2-135M-Instruct", SMOLLM2, 2, promoted=3),
+    "qwen": Generator("qwen", "Qwen2.5-Coder-1.5B-Instruct", QWEN, 1, promoted=1),
 }
 
 Changes = Mapping[str, Any]  # dotted path in the recipe -> what stands there instead

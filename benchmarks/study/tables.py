@@ -1,12 +1,12 @@
 """Tables of the study's page, each from the rows; an empty text where there are none yet."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.study.analysis import FIGURES, Difference, correlations, difference, powers, rival
 from benchmarks.study.choosing import ranking, rate_of, rated
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, RATES
 from benchmarks.study.rows import Cell, cells, mean, read_scores
 from syneg_data.judge.arms import ARMS
 from syneg_data.training.statistics import Interval
@@ -87,6 +87,13 @@ def ranked(folder: Path, generator: str) -> str:
     ]
     title = f"Stage 3: conditions of {GENERATORS[generator].title} by their mean difference on dev, in points"
     return section(title, ["condition", "mean", *GROUNDS], lines)
+
+
+def untested(chosen: Collection[str]) -> str:
+    """Generators with whose texts no condition can be tested."""
+    left_out = [GENERATORS[name].title for name in GENERATORS if name not in chosen]
+    why = f"no condition leaves {LEAST_PAIRS} pairs on every collection"
+    return "\n".join(f"With {title} nothing is tested: {why}." for title in left_out)
 
 
 def correlated(found: Sequence[Difference]) -> str:

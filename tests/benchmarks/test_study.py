@@ -12,7 +12,7 @@ import yaml
 
 from benchmarks.measuring import Skipped
 from benchmarks.study.analysis import ablations, correlations, difference, rival
-from benchmarks.study.choosing import asked, freeze, keep_frozen, promoted, ranking, rate_of, read_frozen
+from benchmarks.study.choosing import asked, freeze, keep_frozen, promoted, ranking, rate_of, rates_beside, read_frozen
 from benchmarks.study.page import BEGIN, END, PAGE, README, answer, update, verdict
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, SCREEN, TEST_ARMS
 from benchmarks.study.recipes import changed, recipe
@@ -179,7 +179,7 @@ def every_condition(folder, generator, gains):
         write(folder, made, scores(gain, CONDITIONS[condition].arm))
 
 
-def test_every_condition_is_measured_on_one_collection_and_the_best_four_on_the_others(tmp_path):
+def test_every_condition_is_measured_on_one_collection_and_what_is_better_than_base_on_the_others(tmp_path):
     order = asked(tmp_path, "smollm2")
     first = [next(order) for _ in range(len(GROUNDS) + len(CONDITIONS) - 1)]
     assert first[:4] == [
@@ -190,29 +190,68 @@ def test_every_condition_is_measured_on_one_collection_and_the_best_four_on_the_
         ValueError, match="smollm2: not yet measured: base on squad-nqg-small, rewrite on squad-nqg-small, "
     ):
         next(order)
-    gains = {"distillation": 0.2, "base": 0.1, "two": 0.08, "hot": 0.07, "six": 0.06, "cold": 0.01, "graded": 0.3}
+    gains = {"distillation": 0.2, "base": 0.01, "two": 0.08, "hot": 0.07, "six": 0.06, "cold": 0.02, "graded": 0.3}
     for condition in CONDITIONS:
         made = cell(condition=condition, ground=SCREEN, pairs={"graded": 149, "base": 300}.get(condition, 150))
         write(tmp_path, made, scores(gains.get(condition, 0.0), CONDITIONS[condition].arm))
-    assert promoted(tmp_path, "smollm2") == ["two", "hot", "six", "cold"]
+    assert promoted(tmp_path, "smollm2") == ["two", "hot", "six"]  # cold is the fourth
     order = asked(tmp_path, "qwen")
-    assert {next(order) for _ in range(6)} == {(name, ground) for name in ("base", "rewrite") for ground in GROUNDS}
+    assert [next(order) for _ in range(4)] == [*(("base", ground) for ground in GROUNDS), ("rewrite", SCREEN)]
     with pytest.raises(ValueError, match="smollm2: not yet measured: base on medquad-small"):
         next(order)  # the best of a generator is not known before all of it is measured
     assert list(asked(tmp_path, "smollm2"))[len(first) :] == [
-        (condition, ground) for condition in ("two", "hot", "six", "cold") for ground in ("medquad-small", "scifact")
+        (condition, ground) for condition in ("two", "hot", "six") for ground in ("medquad-small", "scifact")
     ]
+    write(tmp_path, cell(ground=SCREEN), scores(0.07))
+    assert promoted(tmp_path, "smollm2") == ["two"]  # hot is no better than base
+
+
+def test_with_another_generator_the_best_of_the_first_is_measured_too(tmp_path):
+    every_condition(tmp_path, "smollm2", {("hot", ground): 0.03 for ground in GROUNDS})
+    bases = [("base", ground) for ground in GROUNDS]
+    for condition, ground in bases:
+        write(tmp_path, cell(generator="qwen", condition=condition, ground=ground, pairs=100), scores(0.0))
+    order = asked(tmp_path, "qwen")
+    assert [next(order) for _ in range(5)] == [*bases, ("rewrite", SCREEN), ("hot", SCREEN)]
+    for condition, gain in (("rewrite", 0.02), ("hot", 0.01)):
+        write(tmp_path, cell(generator="qwen", condition=condition, ground=SCREEN, pairs=100), scores(gain))
+    assert list(asked(tmp_path, "qwen"))[5:] == [("rewrite", "medquad-small"), ("rewrite", "scifact")]
+
+
+def test_rates_beside_one_are_its_neighbours():
+    assert rates_beside(1e-4) == (5e-5, 1e-4, 2e-4)
+    assert rates_beside(5e-5) == (5e-5, 1e-4)
+    assert rates_beside(8e-4) == (4e-4, 8e-4)
+
+
+def test_a_generator_that_leaves_too_few_pairs_is_not_tested(tmp_path):
+    every_condition(tmp_path, "smollm2", {})
+    every_condition(tmp_path, "qwen", {})
+    for condition, ground in asked(tmp_path, "qwen"):
+        write(tmp_path, cell(generator="qwen", condition=condition, ground=ground, pairs=29), scores(0.5))
+    found = freeze(tmp_path)
+    assert list(found["chosen"]) == ["smollm2"] and found["decides"] == "smollm2"
+    keep_frozen(tmp_path, found)
+    for name in ("study.md", "README.md"):
+        (tmp_path / name).write_text(MARKS)
+    update(tmp_path, tmp_path / "study.md", tmp_path / "README.md")
+    said = "With Qwen2.5-Coder-1.5B-Instruct nothing is tested: no condition leaves 30 pairs on every collection."
+    assert said in (tmp_path / "study.md").read_text()
+    for condition, ground in asked(tmp_path, "smollm2"):
+        write(tmp_path, cell(condition=condition, ground=ground, pairs=29), scores(0.0))
+    with pytest.raises(ValueError, match="no condition of any generator leaves 30 pairs on every collection"):
+        freeze(tmp_path)
 
 
 def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
     gains = {("rewrite", "scifact"): 0.09, ("rewrite", "medquad-small"): -0.04, ("hot", "squad-nqg-small"): 0.05}
     gains |= {("rewrite", "squad-nqg-small"): 0.01, ("cold", "squad-nqg-small"): 0.02}
+    gains |= {("rewrite_positive", "squad-nqg-small"): 0.005}  # not among the best three
     gains |= {("distillation", ground): 0.2 for ground in GROUNDS}
     every_condition(tmp_path, "smollm2", gains)
     write(tmp_path, cell(condition="cold", pairs=29), scores(0.9))  # too few pairs to be chosen
-    assert [row["condition"] for row in ranking(tmp_path, "smollm2")] == ["rewrite", "hot", "base", "rewrite_positive"]
-    assert list(asked(tmp_path, "qwen")) == [(name, ground) for name in ("base", "rewrite") for ground in GROUNDS]
-    with pytest.raises(ValueError, match="qwen: not yet measured: base on medquad-small"):
+    assert [row["condition"] for row in ranking(tmp_path, "smollm2")] == ["rewrite", "hot", "base"]
+    with pytest.raises(ValueError, match="qwen: not yet measured: base on squad-nqg-small, rewrite on"):
         freeze(tmp_path)
     for ground in GROUNDS:  # not asked for, so not chosen
         write(tmp_path, cell(generator="qwen", condition="six", ground=ground), scores(0.3))
@@ -306,7 +345,7 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     write(folder, cell(stage="rates"), scores(0.0, seeds=1))
     every_condition(folder, "smollm2", {("hot", "scifact"): 0.06, ("hot", "squad-nqg-small"): 0.03})
     every_condition(folder, "qwen", {})
-    (folder / "frozen.json").write_text('{"decides": "smollm2"}')
+    (folder / "frozen.json").write_text('{"decides": "smollm2", "chosen": {"smollm2": {}, "qwen": {}}}')
     given = {
         (arm, seed): dict.fromkeys(QUERIES, 0.5 + 0.03 * (arm == "hybrid")) for arm in TEST_ARMS for seed in (13, 14)
     }
@@ -383,7 +422,7 @@ def test_only_what_is_committed_is_tested(tmp_path):
     git("add", "frozen.json")
     git("commit", "-q", "-m", "frozen")
     assert read_frozen(tmp_path) == freeze(tmp_path)
-    write(tmp_path, cell(generator="qwen", condition="rewrite"), scores(0.1))
+    write(tmp_path, cell(generator="qwen"), scores(0.1))
     with pytest.raises(ValueError, match="is not what dev chooses"):
         read_frozen(tmp_path)
 
