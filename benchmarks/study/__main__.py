@@ -23,7 +23,6 @@ from benchmarks.study.protocol import (
     CONDITIONS,
     GENERATORS,
     GROUNDS,
-    RATES,
     TEST_ARMS,
     TEST_SEEDS,
 )
@@ -119,7 +118,7 @@ def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
     """
     if stage == "rates":
         for ground in only.grounds():
-            yield _cell(ground, "smollm2", "base", rates=RATES, arms=ABLATION_ARMS, seeds=1)
+            yield _cell(ground, "smollm2", "base", rates=GROUNDS[ground].rates, arms=ABLATION_ARMS, seeds=1)
     elif stage == "ablations":
         for generator in only.generators():
             for condition, ground in asked(STUDY, generator):
@@ -143,7 +142,7 @@ def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
             cells.append(("scifact", BESIDE_ARMS, ("L6", retrieval.reference())))
         for ground, named, student in cells:
             yield _cell(
-                ground, generator, condition, rates=rates_beside(_rate(ground)),
+                ground, generator, condition, rates=rates_beside(ground, _rate(ground)),
                 arms=tuple(dict.fromkeys((*named, CONDITIONS[condition].arm))), seeds=TEST_SEEDS, student=student,
             )  # fmt: skip
 

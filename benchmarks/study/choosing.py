@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, LEAST_SHARE, RATES, SCREEN
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, LEAST_SHARE, SCREEN
 from benchmarks.study.rows import Cell, cells, differences, read_scores
 from syneg_data.durable import write_json
 
@@ -21,9 +21,13 @@ def outcome(folder: Path, cell: Cell) -> float:
 
 
 def rated(folder: Path) -> Iterator[Cell]:
-    """The cells of the stage `rates` that have the whole grid."""
-    grid = {str(rate) for rate in RATES}
-    return (cell for cell in cells(folder, "rates") if all(tried.keys() == grid for tried in cell.tried.values()))
+    """The cells of the stage `rates` that have tried the collection's grid."""
+
+    def whole(cell: Cell) -> bool:
+        grid = {str(rate) for rate in GROUNDS[cell.ground].rates}
+        return all(tried.keys() == grid for tried in cell.tried.values())
+
+    return filter(whole, cells(folder, "rates"))
 
 
 def rate_of(folder: Path, ground: str) -> float | None:
@@ -31,14 +35,15 @@ def rate_of(folder: Path, ground: str) -> float | None:
     cell = next((cell for cell in rated(folder) if cell.ground == ground), None)
     if cell is None:
         return None
-    means = {rate: mean(_tried(tried, rate) for tried in cell.tried.values() if tried) for rate in RATES}
+    means = {rate: mean(_tried(tried, rate) for tried in cell.tried.values()) for rate in GROUNDS[ground].rates}
     return max(means, key=lambda rate: (means[rate], -rate))
 
 
-def rates_beside(rate: float) -> tuple[float, ...]:
-    """A rate of the grid with its neighbours."""
-    place = RATES.index(rate)
-    return RATES[max(0, place - 1) : place + 2]
+def rates_beside(ground: str, rate: float) -> tuple[float, ...]:
+    """A rate of the collection's grid with its neighbours."""
+    grid = GROUNDS[ground].rates
+    place = grid.index(rate)
+    return grid[max(0, place - 1) : place + 2]
 
 
 def _tried(tried: Mapping[str, float | None], rate: float) -> float:

@@ -31,6 +31,7 @@ class Ground:
         domains: for the attribute of that name.
         dev: share of the train queries set aside as dev; 0: it has a dev split.
         limit: training queries; None for all.
+        rates: learning rates that are tried.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Ground:
     domains: tuple[str, ...]
     dev: float = 0.0
     limit: int | None = None
+    rates: tuple[float, ...] = RATES
 
 
 GROUNDS = {
@@ -52,6 +54,7 @@ GROUNDS = {
         Ground(
             "squad-nqg-small", "SYNEG_SQUAD_SMALL", "cc-by-sa-4.0", "paragraph of an encyclopedia",
             ("History", "Geography", "Science", "Arts and Culture", "Society"), limit=600,
+            rates=(1.25e-5, 2.5e-5, 5e-5, 1e-4, 2e-4),
         ),
         Ground(
             "scifact", "SYNEG_SCIFACT", "cc-by-4.0", "study",

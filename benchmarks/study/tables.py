@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.study.analysis import FIGURES, Difference, correlations, difference, powers, rival
 from benchmarks.study.choosing import ranking, rate_of, rated
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, RATES
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS
 from benchmarks.study.rows import Cell, cells, mean, read_scores
 from syneg_data.judge.arms import ARMS
 from syneg_data.training.statistics import Interval
@@ -16,18 +16,20 @@ _STAGES = ("rates", "ablations", "test")
 
 def rates(folder: Path) -> str:
     """Stage 1."""
+    found = list(rated(folder))
+    grid = sorted({rate for cell in found for rate in GROUNDS[cell.ground].rates})
     lines = [
         [
             cell.ground,
             arm,
             str(cell.pairs),
-            *(_tried(tried[str(rate)]) for rate in RATES),
+            *(_tried(tried[str(rate)]) if str(rate) in tried else "-" for rate in grid),
             f"{rate_of(folder, cell.ground):g}",
         ]
-        for cell in rated(folder)
+        for cell in found
         for arm, tried in cell.tried.items()
     ]
-    head = ["collection", "arm", "pairs", *(f"{rate:g}" for rate in RATES), "taken for the collection"]
+    head = ["collection", "arm", "pairs", *(f"{rate:g}" for rate in grid), "taken for the collection"]
     return section("Stage 1: rates, nDCG@10 of the check on dev in points", head, lines)
 
 

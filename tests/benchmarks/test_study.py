@@ -170,6 +170,10 @@ def test_the_rate_is_that_of_both_arms_together_and_the_lowest_of_equals(tmp_pat
     assert rate_of(tmp_path, "medquad-small") is None
     assert "medquad" not in rates(tmp_path)
     assert "| scifact | hybrid | 300 | 50.00 | 55.00 | 57.00 | ran away | 20.00 | 0.0001 |" in rates(tmp_path)
+    lower = {str(rate): 0.6 for rate in GROUNDS["squad-nqg-small"].rates}
+    write(tmp_path, cell(stage="rates", ground="squad-nqg-small", tried={"gated": lower}), scores(0.0))
+    line = "| squad-nqg-small | gated | 300 | 60.00 | 60.00 | 60.00 | 60.00 | 60.00 | - | - | 1.25e-05 |"
+    assert line in rates(tmp_path)
 
 
 def every_condition(folder, generator, gains):
@@ -219,9 +223,10 @@ def test_with_another_generator_the_best_of_the_first_is_measured_too(tmp_path):
 
 
 def test_rates_beside_one_are_its_neighbours():
-    assert rates_beside(1e-4) == (5e-5, 1e-4, 2e-4)
-    assert rates_beside(5e-5) == (5e-5, 1e-4)
-    assert rates_beside(8e-4) == (4e-4, 8e-4)
+    assert rates_beside("scifact", 1e-4) == (5e-5, 1e-4, 2e-4)
+    assert rates_beside("scifact", 5e-5) == (5e-5, 1e-4)
+    assert rates_beside("scifact", 8e-4) == (4e-4, 8e-4)
+    assert rates_beside("squad-nqg-small", 5e-5) == (2.5e-5, 5e-5, 1e-4)
 
 
 def test_a_generator_that_leaves_too_few_pairs_is_not_tested(tmp_path):
