@@ -57,7 +57,8 @@ def _conditions(found: Sequence[Difference], into: Path) -> str:
     axes.set_yticks(range(len(keys)), [f"{condition.replace('_', ' ')} ({generator})" for generator, condition in keys])
     axes.invert_yaxis()
     axes.set_xlabel("nDCG@10 on dev, with synthetic less mined only, points (dotted: the hoped-for gain)")
-    axes.legend(loc="best", fontsize=8)
+    # Above the plot: an interval may reach into any corner of it.
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(GROUNDS), fontsize=8, frameon=False)
     return _save(figure, into, "study-conditions.png")
 
 
