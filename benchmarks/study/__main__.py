@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.cases import retrieval
 from benchmarks.cases.world import need_vllm
 from benchmarks.measuring import Skipped
-from benchmarks.study.choosing import asked, freeze, keep_frozen, rate_of, rates_beside, read_frozen
+from benchmarks.study.choosing import asked, freeze, inner_rate, keep_frozen, rates_beside, read_frozen
 from benchmarks.study.page import update
 from benchmarks.study.protocol import (
     ABLATION_ARMS,
@@ -125,12 +125,14 @@ def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
                 if ground not in only.grounds() or only.condition not in (None, condition):
                     continue
                 arms = ("gated", CONDITIONS[condition].arm)
-                yield _cell(ground, generator, condition, rates=[_rate(ground)], arms=arms, seeds=ABLATION_SEEDS)
+                yield _cell(
+                    ground, generator, condition, rates=[inner_rate(STUDY, ground)], arms=arms, seeds=ABLATION_SEEDS
+                )
     else:
-        yield from _test_cells(only, read_frozen(STUDY))
+        yield from cells_to_test(STUDY, only, read_frozen(STUDY))
 
 
-def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def cells_to_test(folder: Path, only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """First what decides, on every collection; then, with fewer arms, another student and the other generators."""
     first, best = frozen["decides"], frozen["chosen"]
     for generator in sorted(filter(best.__contains__, only.generators()), key=lambda name: name != first):
@@ -142,21 +144,9 @@ def _test_cells(only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
             cells.append(("scifact", BESIDE_ARMS, ("L6", retrieval.reference())))
         for ground, named, student in cells:
             yield _cell(
-                ground, generator, condition, rates=rates_beside(ground, _rate(ground)),
+                ground, generator, condition, rates=rates_beside(ground, inner_rate(folder, ground)),
                 arms=tuple(dict.fromkeys((*named, CONDITIONS[condition].arm))), seeds=TEST_SEEDS, student=student,
             )  # fmt: skip
-
-
-def _rate(ground: str) -> float:
-    """What stage 1 chose.
-
-    Raises:
-        ValueError: it has not run.
-    """
-    rate = rate_of(STUDY, ground)
-    if rate is None:
-        raise ValueError(f"{ground}: no rate yet; first run `python -m benchmarks.study rates`")
-    return rate
 
 
 def _cell(ground: str, generator: str, condition: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401

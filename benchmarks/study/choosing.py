@@ -39,11 +39,28 @@ def rate_of(folder: Path, ground: str) -> float | None:
     return max(means, key=lambda rate: (means[rate], -rate))
 
 
+def inner_rate(folder: Path, ground: str) -> float:
+    """What stage 1 chose.
+
+    Raises:
+        ValueError: it has not run, or what it chose is an end of the grid.
+    """
+    rate, grid = rate_of(folder, ground), GROUNDS[ground].rates
+    if rate is None:
+        raise ValueError(f"{ground}: no rate yet; first run `python -m benchmarks.study rates`")
+    if rate in (grid[0], grid[-1]):
+        raise ValueError(
+            f"{ground}: the best rate, {rate:g}, is an end of the grid; move its `rates` in "
+            "benchmarks/study/protocol.py by two steps to that side, and run `python -m benchmarks.study rates` again"
+        )
+    return rate
+
+
 def rates_beside(ground: str, rate: float) -> tuple[float, ...]:
-    """A rate of the collection's grid with its neighbours."""
+    """A rate within the collection's grid with its neighbours."""
     grid = GROUNDS[ground].rates
     place = grid.index(rate)
-    return grid[max(0, place - 1) : place + 2]
+    return grid[place - 1 : place + 2]
 
 
 def _tried(tried: Mapping[str, float | None], rate: float) -> float:

@@ -11,8 +11,19 @@ import pytest
 import yaml
 
 from benchmarks.measuring import Skipped
+from benchmarks.study.__main__ import Only, cells_to_test
 from benchmarks.study.analysis import ablations, correlations, difference, rival
-from benchmarks.study.choosing import asked, freeze, keep_frozen, promoted, ranking, rate_of, rates_beside, read_frozen
+from benchmarks.study.choosing import (
+    asked,
+    freeze,
+    inner_rate,
+    keep_frozen,
+    promoted,
+    ranking,
+    rate_of,
+    rates_beside,
+    read_frozen,
+)
 from benchmarks.study.page import BEGIN, END, PAGE, README, answer, update, verdict
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, SCREEN, TEST_ARMS
 from benchmarks.study.recipes import changed, recipe
@@ -224,9 +235,40 @@ def test_with_another_generator_the_best_of_the_first_is_measured_too(tmp_path):
 
 def test_rates_beside_one_are_its_neighbours():
     assert rates_beside("scifact", 1e-4) == (5e-5, 1e-4, 2e-4)
-    assert rates_beside("scifact", 5e-5) == (5e-5, 1e-4)
-    assert rates_beside("scifact", 8e-4) == (4e-4, 8e-4)
     assert rates_beside("squad-nqg-small", 5e-5) == (2.5e-5, 5e-5, 1e-4)
+
+
+@pytest.mark.parametrize("place", [0, 4])
+def test_a_rate_at_an_end_of_its_grid_is_not_taken(tmp_path, place):
+    with pytest.raises(ValueError, match="scifact: no rate yet; first run"):
+        inner_rate(tmp_path, "scifact")
+    write(tmp_path, best_rate("scifact", place), scores(0.0))
+    with pytest.raises(ValueError, match=f"scifact: the best rate, {RATES[place]:g}, is an end of the grid; move its"):
+        inner_rate(tmp_path, "scifact")
+
+
+def best_rate(ground, place):
+    grid = GROUNDS[ground].rates
+    tried = {arm: {str(rate): 0.5 + 0.1 * (rate == grid[place]) for rate in grid} for arm in ("gated", "hybrid")}
+    return cell(stage="rates", ground=ground, tried=tried)
+
+
+def test_every_arm_is_tested_where_the_question_is_decided_and_some_beside_it(tmp_path):
+    for ground in GROUNDS:
+        write(tmp_path, best_rate(ground, 1), scores(0.0))
+    chosen = {"smollm2": {"condition": "base"}, "qwen": {"condition": "restyled"}}
+    every = Only(None, None, None)
+    found = list(cells_to_test(tmp_path, every, {"decides": "qwen", "chosen": chosen}))
+    beside = ("none", "in_batch", "dense", "gated", "synthetic", "hybrid")
+    assert [(c["generator"], c["ground"], (c["student"] or ("L3",))[0], c["arms"]) for c in found] == [
+        *(("qwen", ground, "L3", (*TEST_ARMS, "restyled")) for ground in GROUNDS),
+        ("qwen", "scifact", "L6", (*beside, "restyled")),
+        *(("smollm2", ground, "L3", beside) for ground in GROUNDS),
+    ]
+    assert {c["ground"]: c["rates"] for c in found} == {ground: GROUNDS[ground].rates[:3] for ground in GROUNDS}
+    assert {c["seeds"] for c in found} == {5}
+    del chosen["smollm2"]
+    assert {c["generator"] for c in cells_to_test(tmp_path, every, {"decides": "qwen", "chosen": chosen})} == {"qwen"}
 
 
 def test_a_generator_that_leaves_too_few_pairs_is_not_tested(tmp_path):
