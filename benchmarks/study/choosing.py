@@ -84,12 +84,13 @@ def ranking(folder: Path, generator: str) -> list[dict[str, Any]]:
 def asked(folder: Path, generator: str) -> Iterator[tuple[str, str]]:
     """Condition and collection of all that the stage of ablations measures, in its order.
 
-    Base is measured on every collection, other conditions on one of them, and those that are best there on the others.
+    Conditions are measured on one collection, those that are best there on the others; base with the first generator
+    on every collection.
 
     Raises:
         ValueError: what comes next depends on conditions that have not been measured.
     """
-    yield from (("base", ground) for ground in GROUNDS)
+    yield from (("base", ground) for ground in GROUNDS if ground == SCREEN or _is_first(generator))
     yield from ((condition, SCREEN) for condition in _screened(folder, generator))
     for condition in promoted(folder, generator):
         yield from ((condition, ground) for ground in GROUNDS if ground != SCREEN)
@@ -101,18 +102,17 @@ def _screened(folder: Path, generator: str) -> Iterator[str]:
     Raises:
         ValueError: the latter is not known yet.
     """
-    first = next(iter(GENERATORS))
-    if generator == first:
+    if _is_first(generator):
         yield from (condition for condition in CONDITIONS if condition != "base")
         return
     yield "rewrite"
-    best = chosen(folder, first)
+    best = chosen(folder, next(iter(GENERATORS)))
     if best and best["condition"] not in ("base", "rewrite"):
         yield best["condition"]
 
 
 def promoted(folder: Path, generator: str) -> list[str]:
-    """The conditions with a higher difference than base where all are measured, the best of them first.
+    """The best conditions where all are measured, the best first; of the first generator those better than base.
 
     Raises:
         ValueError: not all of them have been.
@@ -120,8 +120,13 @@ def promoted(folder: Path, generator: str) -> list[str]:
     screened = ["base", *_screened(folder, generator)]
     _refuse_missing(folder, generator, [(condition, SCREEN) for condition in screened])
     found = {name: by[SCREEN] for name, by in _outcomes(folder, generator).items() if name in screened and SCREEN in by}
-    better = {name: {SCREEN: gain} for name, gain in found.items() if gain > found.get("base", -math.inf)}
+    least = found.get("base", -math.inf) if _is_first(generator) else -math.inf  # of the first, base is everywhere
+    better = {name: {SCREEN: gain} for name, gain in found.items() if gain > least}
     return [name for name, _ in _best_first(better)][: GENERATORS[generator].promoted]
+
+
+def _is_first(generator: str) -> bool:
+    return generator == next(iter(GENERATORS))
 
 
 def chosen(folder: Path, generator: str) -> dict[str, Any] | None:
