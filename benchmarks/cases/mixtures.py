@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.cases import world, worth
+from benchmarks.cases.collections import Collection
 from benchmarks.results import Row
 
 _ARMS = ("none", "gated", "synthetic", "pooled", "hybrid")
@@ -29,26 +30,21 @@ QWEN = {  # Qwen2.5-Coder-1.5B-Instruct
 # The model, the passages that it writes for each pair, and at most so many training queries: the larger one takes four
 # seconds for a passage on two cores.
 _GENERATORS = {"smollm2": (SMOLLM2, 2, 1000), "qwen": (QWEN, 1, 600)}
-_TEXTS = {
-    "scifact": ("study", ["Epidemiology", "Virology", "Biostatistics", "Molecular Biology", "Medical Research"]),
-    "medquad": ("health information page", ["Genetics", "Pharmacology", "Public Health", "Clinical Medicine"]),
-}
 
 
-def _generation(name: str, generator: str) -> dict[str, Any]:
+def _generation(collection: Collection, generator: str) -> dict[str, Any]:
     """The syneg strategy as the recipes have it, with what is written about in this collection."""
     model, passages, _ = _GENERATORS[generator]
-    genre, domains = _TEXTS[name]
     return {
         "engine": {"kind": "vllm", "max_model_len": 2048, "model": model},
         "strategies": [
             {
                 "kind": "syneg",
-                "genre": genre,
+                "genre": collection.genre,
                 "positive_words": 120,
                 "per_pair": passages,
                 "attributes": {
-                    "domain": domains,
+                    "domain": list(collection.domains),
                     "difficulty": ["elementary and middle school", "high school and undergraduate"],
                     "length": ["shorter than", "much shorter than"],
                 },
@@ -65,7 +61,7 @@ def _run(ground: worth.Ground, generator: str, quick: bool) -> list[Row]:
     text: Mapping[str, Any] = {
         **worth.recipe(ground),
         "name": f"{ground.name}-{generator}",
-        "generation": _generation(ground.name, generator),
+        "generation": _generation(ground.of, generator),
         "mixing": {"kind": "hybrid", "synthetic": 1, "mined": 1, "shortage": "drop"},
     }
     limit = None if ground.limit is None else min(ground.limit, _GENERATORS[generator][2])

@@ -14,12 +14,12 @@ from typing import Any
 
 import yaml
 
-from benchmarks.cases import retrieval
+from benchmarks.cases import collections, retrieval
+from benchmarks.cases.collections import Collection
 from benchmarks.cases.planted import CROSS
-from benchmarks.measuring import Skipped
 from benchmarks.results import Row, row
 
-_STUDENT, _WORK = "SYNEG_STUDENT", "SYNEG_WORK"
+_WORK = "SYNEG_WORK"
 _SEEDS, _DEPTH, _QUICK_QUERIES = 3, 20, 60
 
 
@@ -29,19 +29,19 @@ class Ground:
 
     Attributes:
         name: of the case.
-        variable: of the environment; names the folder, in the BEIR layout.
+        of: where it lies and what it is about.
         source: the rest of a recipe's source section.
         limit: training queries; None for all.
     """
 
     name: str
-    variable: str
+    of: Collection
     source: Mapping[str, Any]
     limit: int | None = None
 
 
-SCIFACT = Ground("scifact", "SYNEG_SCIFACT", {"split": "train", "dev": 0.1})
-MEDQUAD = Ground("medquad", "SYNEG_MEDQUAD_SMALL", {"split": "train"}, 1000)
+SCIFACT = Ground("scifact", collections.SCIFACT, {"split": "train", "dev": 0.1})
+MEDQUAD = Ground("medquad", collections.MEDQUAD, {"split": "train"}, 1000)
 
 
 def recipe(ground: Ground) -> dict[str, Any]:
@@ -50,21 +50,16 @@ def recipe(ground: Ground) -> dict[str, Any]:
     Raises:
         Skipped: the collection or the student is not here.
     """
-    folder, student = os.environ.get(ground.variable, ""), os.environ.get(_STUDENT, "")
-    if not folder or not (Path(folder) / "qrels").is_dir():
-        raise Skipped(f"set {ground.variable} to a folder in the BEIR layout")
-    if not (Path(student) / "modules.json").is_file():
-        raise Skipped(f"set {_STUDENT} to the folder of a small bi-encoder to train")
     return {
         "name": ground.name,
         "seed": 13,
-        "source": {"kind": "beir", "license": "cc-by-4.0", "path": folder, **ground.source},
+        "source": {"kind": "beir", "license": ground.of.license, "path": ground.of.folder(), **ground.source},
         "mining": miners(),
         "validation": gate(),
         "mixing": {"kind": "mined_only", "mined": 1, "shortage": "drop"},
-        "publishing": {"license": "cc-by-4.0"},
+        "publishing": {"license": ground.of.license},
         "training": {
-            "base": {"kind": "path", "path": student},
+            "base": {"kind": "path", "path": collections.student()},
             "epochs": 2,
             "batch_size": 16,
             "max_length": 96,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.cases.collections import MEDQUAD, SCIFACT, SQUAD, Collection
 from benchmarks.cases.mixtures import QWEN, SMOLLM2
 
 SEED = 13
@@ -25,20 +26,14 @@ class Ground:
 
     Attributes:
         name: of its folder, too.
-        variable: of the environment; names the folder, in the BEIR layout.
-        license: of the collection.
-        genre: what a document of it is.
-        domains: for the attribute of that name.
+        of: where it lies and what it is about.
         dev: share of the train queries set aside as dev; 0: it has a dev split.
         limit: training queries; None for all.
         rates: learning rates that are tried.
     """
 
     name: str
-    variable: str
-    license: str
-    genre: str
-    domains: tuple[str, ...]
+    of: Collection
     dev: float = 0.0
     limit: int | None = None
     rates: tuple[float, ...] = RATES
@@ -47,21 +42,11 @@ class Ground:
 GROUNDS = {
     ground.name: ground
     for ground in (
-        Ground(
-            "medquad-small", "SYNEG_MEDQUAD_SMALL", "cc-by-4.0", "health information page",
-            ("Genetics", "Pharmacology", "Public Health", "Clinical Medicine"), limit=600,
-        ),
-        Ground(
-            "squad-nqg-small", "SYNEG_SQUAD_SMALL", "cc-by-sa-4.0", "paragraph of an encyclopedia",
-            ("History", "Geography", "Science", "Arts and Culture", "Society"), limit=600,
-            rates=(1.25e-5, 2.5e-5, 5e-5, 1e-4, 2e-4),
-        ),
-        Ground(
-            "scifact", "SYNEG_SCIFACT", "cc-by-4.0", "study",
-            ("Epidemiology", "Virology", "Biostatistics", "Molecular Biology", "Medical Research"), dev=0.2,
-        ),
+        Ground("medquad-small", MEDQUAD, limit=600),
+        Ground("squad-nqg-small", SQUAD, limit=600, rates=(1.25e-5, 2.5e-5, 5e-5, 1e-4, 2e-4)),
+        Ground("scifact", SCIFACT, dev=0.2),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +79,7 @@ Changes = Mapping[str, Any]  # dotted path in the recipe -> what stands there in
 def attributes(ground: Ground) -> dict[str, list[str]]:
     """The paper's axes."""
     return {
-        "domain": list(ground.domains),
+        "domain": list(ground.of.domains),
         "difficulty": ["elementary and middle school", "high school and undergraduate"],
         "length": ["approximately the same as", "nearly the same as"],
     }
@@ -104,7 +89,7 @@ def syneg(ground: Ground, per_pair: int, **fields: Any) -> dict[str, Any]:  # no
     """The strategy of the base condition, with some fields changed."""
     return {
         "kind": "syneg",
-        "genre": ground.genre,
+        "genre": ground.of.genre,
         "positive_words": POSITIVE_WORDS,
         "per_pair": per_pair,
         "attributes": attributes(ground),

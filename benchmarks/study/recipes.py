@@ -1,16 +1,12 @@
 """A condition of the protocol as a recipe."""
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from benchmarks.cases import collections
 from benchmarks.cases.worth import gate, miners
-from benchmarks.measuring import Skipped
 from benchmarks.study.protocol import SEED, Changes, Condition, Generator, Ground, syneg
-
-_STUDENT = "SYNEG_STUDENT"
 
 
 def recipe(
@@ -40,8 +36,8 @@ def recipe(
         "seed": SEED,
         "source": {
             "kind": "beir",
-            "license": ground.license,
-            "path": _folder(ground.variable, "qrels", "a collection in the BEIR layout"),
+            "license": ground.of.license,
+            "path": ground.of.folder(),
             "split": "train",
             "dev": ground.dev,
             "evaluation": ["dev", "test"] if test else ["dev"],
@@ -56,9 +52,9 @@ def recipe(
         },
         "validation": gate(),
         "mixing": {"kind": "hybrid", "synthetic": 1, "mined": 2, "shortage": "drop"},
-        "publishing": {"license": ground.license},
+        "publishing": {"license": ground.of.license},
         "training": {
-            "base": dict(student) if student else {"kind": "path", "path": _folder(_STUDENT, "", "the student")},
+            "base": dict(student) if student else {"kind": "path", "path": collections.student()},
             "epochs": 2,
             "batch_size": 16,
             "max_length": 128,
@@ -82,10 +78,3 @@ def changed(text: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
             section = section.setdefault(name, {})
         section[last] = value
     return copied
-
-
-def _folder(variable: str, inside: str, what: str) -> str:
-    folder = os.environ.get(variable, "")
-    if not folder or not (Path(folder) / inside).is_dir():
-        raise Skipped(f"set {variable} to the folder of {what}")
-    return folder

@@ -67,8 +67,9 @@ def here(monkeypatch, tmp_path):
     for ground in GROUNDS.values():
         folder = tmp_path / ground.name
         (folder / "qrels").mkdir(parents=True)
-        monkeypatch.setenv(ground.variable, str(folder))
+        monkeypatch.setenv(ground.of.variable, str(folder))
     (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "modules.json").touch()
     monkeypatch.setenv("SYNEG_STUDENT", str(tmp_path / "student"))
     return tmp_path
 
