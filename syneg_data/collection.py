@@ -93,6 +93,28 @@ class Collection:
         )
 
 
+def linked(pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Which queries belong together because a positive is relevant to both, or to others that link them.
+
+    Args:
+        pairs: (query_id, positive_id).
+
+    Returns:
+        query_id -> number of its group, counted from 0 as queries come.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not (given := list(pairs)):
+        return {}
+    query, positive = ({name: i for i, name in enumerate(dict.fromkeys(names))} for names in zip(*given, strict=True))
+    ends = [query[q] for q, _ in given], [len(query) + positive[p] for _, p in given]
+    size = len(query) + len(positive)
+    _, label = connected_components(coo_array(([True] * len(given), ends), shape=(size, size)), directed=False)
+    number = {group: i for i, group in enumerate(dict.fromkeys(label[: len(query)].tolist()))}
+    return {query_id: number[label[i]] for query_id, i in query.items()}
+
+
 def sample_order(query_id: str, seed: int) -> str:
     """Sort key of the working order: sha256 of `seed:query_id`, so that the first N queries of any N nest."""
     return hashlib.sha256(f"{seed}:{query_id}".encode()).hexdigest()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syneg_data.collection import Collection, Document, normalise, sample_order
+from syneg_data.collection import Collection, Document, linked, normalise, sample_order
 from syneg_data.errors import InputError
 
 
@@ -144,3 +144,9 @@ def test_normalised_text_is_words_between_single_spaces(text):
 @given(st.text(st.characters(categories=["Lu", "Ll", "Nd"], max_codepoint=0x17F, exclude_characters="ıŉſİ")))
 def test_normalise_does_not_see_case(text):
     assert normalise(text.upper()) == normalise(text)
+
+
+def test_queries_with_a_common_positive_are_linked_and_so_are_those_that_others_link():
+    pairs = [("q3", "a"), ("q1", "b"), ("q2", "c"), ("q1", "c"), ("a", "d"), ("q4", "a"), ("q5", "q5")]
+    assert linked(pairs) == {"q3": 0, "q1": 1, "q2": 1, "a": 2, "q4": 0, "q5": 3}
+    assert linked([]) == {}

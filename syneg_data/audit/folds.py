@@ -1,11 +1,12 @@
 """Folds: which texts a probe learns from and which it is tried on, so that it never meets a text or a query again."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syneg_data.audit.subject import Subject
-from syneg_data.collection import normalise, sample_order
+from syneg_data.collection import linked, normalise, sample_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,25 +33,11 @@ class Groups:
     @classmethod
     def among(cls, subject: Subject) -> "Groups":
         """The groups of a set; folds get about equally many examples, and which ones follows from the seed."""
-        parent: dict[str, str] = {}
-
-        def root(name: str) -> str:
-            while (above := parent.setdefault(name, name)) != name:
-                parent[name] = above = parent[above]
-                name = above
-            return name
-
-        size: dict[str, int] = {}
-        for example in subject.examples:
-            parent[root(f"q{example.query_id}")] = root(f"p{example.positive_id}")
-        for example in subject.examples:
-            top = root(f"q{example.query_id}")
-            size[top] = size.get(top, 0) + 1
-        number = {top: i for i, top in enumerate(size)}
-        of = {query_id: number[root(f"q{query_id}")] for query_id in subject.query_ids}
+        group_of = linked((example.query_id, example.positive_id) for example in subject.examples)
+        of = {query_id: group_of[query_id] for query_id in subject.query_ids}
         first = {group: query_id for query_id, group in reversed(of.items())}
-        held, fold = [0] * FOLDS, [0] * len(size)
-        sizes = list(size.values())
+        size = Counter(group_of[example.query_id] for example in subject.examples)
+        held, fold, sizes = [0] * FOLDS, [0] * len(size), [size[group] for group in range(len(size))]
         for group in sorted(range(len(sizes)), key=lambda g: (-sizes[g], sample_order(first[g], subject.seed))):
             fold[group] = min(range(FOLDS), key=held.__getitem__)
             held[fold[group]] += sizes[group]

@@ -1,6 +1,7 @@
 """Paired comparison of two arms: how sure a difference is, over queries and over training seeds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
@@ -50,7 +51,11 @@ class _MeanSquares:
 
 
 def paired_interval(
-    differences: "NDArray[np.floating]", level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    differences: "NDArray[np.floating]",
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    groups: Sequence[int] | None = None,
 ) -> Interval:
     """Confidence interval of the mean of `differences` (seeds, queries), metric of arm A minus metric of arm B.
 
@@ -68,9 +73,14 @@ def paired_interval(
     part is twice the queries', 89 to 91 % unless the residual is small (94 %). Train three seeds or more. Few queries
     of great skewness cover less: 91 % with one seed, 50 queries, 80 % zeros, skewness 3.4.
 
+    Queries about the same document are alike, and then so many of them say less than so many others would. `groups`
+    holds a number for each query; those of a number are drawn together, and Q is then the number of groups in the
+    bootstrap. Coverage with 60 groups of one to nine queries, of whose variance 30 % is between groups: 94 to 97 %,
+    without `groups` 80 % with one seed and with three, and 92 % where the seed part equals that of the queries.
+
     Raises:
-        InputError: fewer than two queries.
-        ValueError: not a table of finite numbers, or a level outside 0 to 1.
+        InputError: fewer than two queries, or groups.
+        ValueError: not a table of finite numbers, a level outside 0 to 1, or not a group for each query.
     """
     import numpy as np
 
@@ -79,8 +89,10 @@ def paired_interval(
     seeds, queries = table.shape
     per_query = table.mean(axis=0)
     mean = float(per_query.mean())
-    widening = _t(queries - 1, 1 - tail) / NormalDist().inv_cdf(1 - tail) * math.sqrt(queries / (queries - 1))
-    low, high = np.quantile(_resampled_means(per_query, resamples, seed), [tail, 1 - tail])
+    sums, sizes = _by_group(per_query, groups)
+    drawn = len(sums)
+    widening = _t(drawn - 1, 1 - tail) / NormalDist().inv_cdf(1 - tail) * math.sqrt(drawn / (drawn - 1))
+    low, high = np.quantile(_resampled_means(sums, sizes, resamples, seed), [tail, 1 - tail])
     between_seeds = 0.0
     if seeds > 1:
         squares = _mean_squares(table)
@@ -114,6 +126,26 @@ def variance_components(differences: "NDArray[np.floating]") -> Components:
         seed=max(0.0, (squares.seed - squares.residual) / queries),
         residual=squares.residual,
     )
+
+
+def design_effect(differences: "NDArray[np.floating]", groups: Sequence[int]) -> float:
+    """How many times the variance of the mean over queries is what it would be if no two queries belonged together.
+
+    The variance with whole groups as units is that of a ratio, linearised: G / (G - 1) times the sum over groups of
+    the squared sums of what deviates from the mean (Kish 1965, section 6.3).
+
+    Args:
+        differences: shape (seeds, queries).
+        groups: a number for each query.
+
+    Raises:
+        InputError: fewer than two queries, or groups.
+        ValueError: not a table of finite numbers, or not a group for each query.
+    """
+    per_query = _checked(differences).mean(axis=0)
+    apart, _ = _by_group(per_query - per_query.mean(), groups)
+    single = float(per_query.var(ddof=1)) * len(per_query)
+    return len(apart) / (len(apart) - 1) * float((apart**2).sum()) / single if single else 1.0
 
 
 def detectable(components: Components, queries: int, seeds: int, power: float = 0.8, level: float = 0.95) -> float:
@@ -163,17 +195,36 @@ def reading(interval: Interval, smallest: float = 0.0) -> Literal["better", "wor
     return "no effect found"
 
 
-def _resampled_means(per_query: "NDArray[np.float64]", resamples: int, seed: int) -> "NDArray[np.float64]":
-    """Means of `resamples` draws of as many queries with replacement; drawn in blocks, so memory is bounded."""
+def _by_group(
+    per_query: "NDArray[np.float64]", groups: Sequence[int] | None
+) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
+    """Sum and size of each group; without groups every query is one."""
     import numpy as np
 
-    queries = len(per_query)
+    if groups is None:
+        return per_query, np.ones(len(per_query))
+    if len(groups) != len(per_query):
+        raise ValueError(f"{len(groups)} groups for {len(per_query)} queries; each query needs one")
+    _, position = np.unique(np.asarray(groups), return_inverse=True)
+    sizes = np.bincount(position).astype(np.float64)
+    if len(sizes) < 2:
+        raise InputError("comparison: all queries belong to one group; two groups at least are needed")
+    return np.bincount(position, weights=per_query).astype(np.float64), sizes
+
+
+def _resampled_means(
+    sums: "NDArray[np.float64]", sizes: "NDArray[np.float64]", resamples: int, seed: int
+) -> "NDArray[np.float64]":
+    """Means of `resamples` draws of as many groups with replacement; drawn in blocks, so memory is bounded."""
+    import numpy as np
+
+    groups = len(sums)
     random = np.random.default_rng(seed)
     means = np.empty(resamples)
-    block = max(1, _BLOCK // queries)
+    block = max(1, _BLOCK // groups)
     for start in range(0, resamples, block):
-        rows = random.integers(0, queries, size=(min(block, resamples - start), queries))
-        means[start : start + len(rows)] = per_query[rows].mean(axis=1)
+        rows = random.integers(0, groups, size=(min(block, resamples - start), groups))
+        means[start : start + len(rows)] = sums[rows].sum(axis=1) / sizes[rows].sum(axis=1)
     return means
 
 

@@ -11,6 +11,7 @@ from syneg_data.errors import InputError
 from syneg_data.training.statistics import (
     Components,
     Interval,
+    design_effect,
     detectable,
     paired_interval,
     reading,
@@ -173,6 +174,47 @@ def test_intervals_cover_what_they_say(seeds, queries, ratio, trials):
         interval = paired_interval(table, resamples=800, seed=trial)
         covered += interval.low <= MEAN <= interval.high
     assert 0.93 <= covered / trials <= 0.97
+
+
+@pytest.mark.parametrize(("seeds", "ratio"), [(1, 0.0), (3, 0.0), (3, 1.0)])
+def test_intervals_of_queries_that_belong_together_cover_what_they_say(seeds, ratio):
+    """60 groups of one to nine queries, 30 % of the variance between groups."""
+    random = np.random.default_rng([seeds, int(ratio)])
+    covered, blind, trials = 0, 0, 1500
+    for trial in range(trials):
+        groups = np.repeat(np.arange(60), random.integers(1, 10, 60))
+        table = simulated(random, seeds, len(groups), residual=0.5, ratio=ratio)
+        table += random.normal(0, np.sqrt(VARIANCE * 0.3 / 0.7), 60)[groups]
+        interval = paired_interval(table, resamples=800, seed=trial, groups=groups)
+        covered += interval.low <= MEAN <= interval.high
+        without = paired_interval(table, resamples=800, seed=trial)
+        blind += without.low <= MEAN <= without.high
+    assert 0.93 <= covered / trials <= 0.97
+    assert blind / trials < covered / trials - 0.02
+
+
+def test_groups_are_drawn_whole_by_hand():
+    # Draws of two of the groups (sum 3 of 1, sum 3 of 2) average 3, 2 (6 / 3) or 1.5.
+    table = np.array([[3.0, 1.0, 2.0]])
+    assert paired_interval(table, groups=[0, 1, 2], resamples=500) == paired_interval(table, resamples=500)
+    interval = paired_interval(table, resamples=1000, groups=[7, 4, 4])
+    widening = 12.7062 / 1.959964 * np.sqrt(2)
+    assert (interval.mean, interval.low, interval.high) == pytest.approx(
+        (2.0, 2 - 0.5 * widening, 2 + 1.0 * widening), abs=1e-3
+    )
+    assert interval.queries == 3
+    # Squared sums of deviations 1 and 1 (-1 + 0), times 2, over the variance 1 of three queries times 3.
+    assert design_effect(table, [7, 4, 4]) == pytest.approx(4 / 3)
+    assert design_effect(table, [0, 1, 2]) == pytest.approx(1.0)
+    assert design_effect(np.zeros((2, 3)), [0, 1, 1]) == 1.0
+
+
+def test_groups_that_do_not_fit_are_refused():
+    for function in (paired_interval, design_effect):
+        with pytest.raises(ValueError, match="2 groups for 3 queries; each query needs one"):
+            function(np.ones((1, 3)), groups=[0, 1])
+        with pytest.raises(InputError, match="all queries belong to one group; two groups at least are needed"):
+            function(np.array([[1.0, 2.0, 3.0]]), groups=[5, 5, 5])
 
 
 @pytest.mark.parametrize(
