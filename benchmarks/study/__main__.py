@@ -19,16 +19,19 @@ from benchmarks.study.page import update
 from benchmarks.study.protocol import (
     ABLATION_ARMS,
     ABLATION_SEEDS,
+    ALONE,
+    ALONE_ARMS,
     BESIDE_ARMS,
     CONDITIONS,
     GENERATORS,
     GROUNDS,
+    NOBODY,
     TEST_ARMS,
     TEST_SEEDS,
 )
 from benchmarks.study.repeating import repeat
 from benchmarks.study.rows import STUDY
-from benchmarks.study.running import plan, run_cell
+from benchmarks.study.running import plan, refuse_uncommitted, run_cell
 from syneg_data.errors import SynegError
 
 STAGES = ("rates", "ablations", "freeze")  # and, asked for by name, test (once what is frozen is committed) and repeat
@@ -66,6 +69,8 @@ def main() -> int:
     try:
         if not options.report:
             need_vllm()
+            if options.condition and options.stage not in (None, "ablations"):
+                raise ValueError(f"--condition {options.condition}: only the stage `ablations` has a choice of them")
             for stage in [options.stage] if options.stage else STAGES:
                 _run(stage, only)
         update(STUDY)
@@ -83,12 +88,17 @@ def _run(stage: str, only: Only) -> None:
     elif stage == "repeat":
         repeat(STUDY, _work())
     else:
+        if stage == "test":
+            _refuse_stale()
+            refuse_uncommitted()
         for what in _cells(stage, only):
-            planned = plan(stage, **what)
-            _say(f"{stage}: {what['ground']}, {what['generator']}, {what['condition']} ...")
+            planned = plan(**what)
+            _say(f"{what['stage']}: {what['ground']}, {what['generator']}, {what['condition']} ...")
             if planned.is_there(STUDY):
                 _say("is there")
                 continue
+            if stage == "test":
+                planned.refuse_another(STUDY)
             # In a process of its own: a language model in this one would stay in memory for all that follow.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
                 process.submit(run_cell, planned, _work(), STUDY).result()
@@ -103,7 +113,7 @@ def _refuse_stale() -> None:
     """
     for stage in ("rates", "ablations"):
         for what in _cells(stage, Only(None, None, None)):
-            if not plan(stage, **what).is_there(STUDY):
+            if not plan(**what).is_there(STUDY):
                 place = f"{what['ground']}, {what['generator']}, {what['condition']}"
                 raise ValueError(
                     f"{place}: not measured as the protocol now says; run `python -m benchmarks.study {stage}`"
@@ -118,22 +128,24 @@ def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
     """
     if stage == "rates":
         for ground in only.grounds():
-            yield _cell(ground, "smollm2", "base", rates=GROUNDS[ground].rates, arms=ABLATION_ARMS, seeds=1)
+            yield _cell(stage, ground, "smollm2", "base", rates=GROUNDS[ground].rates, arms=ABLATION_ARMS, seeds=1)
     elif stage == "ablations":
         for generator in only.generators():
             for condition, ground in asked(STUDY, generator):
                 if ground not in only.grounds() or only.condition not in (None, condition):
                     continue
                 arms = ("gated", CONDITIONS[condition].arm)
-                yield _cell(
-                    ground, generator, condition, rates=[inner_rate(STUDY, ground)], arms=arms, seeds=ABLATION_SEEDS
-                )
+                rates = [inner_rate(STUDY, ground)]
+                yield _cell(stage, ground, generator, condition, rates=rates, arms=arms, seeds=ABLATION_SEEDS)
     else:
         yield from cells_to_test(STUDY, only, read_frozen(STUDY))
 
 
 def cells_to_test(folder: Path, only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """First what decides, on every collection; then, with fewer arms, another student and the other generators."""
+    """First what decides, on every collection; then, with fewer arms, another student and the other generators.
+
+    At last mined negatives alone, for all pairs that they can serve.
+    """
     first, best = frozen["decides"], frozen["chosen"]
     for generator in sorted(filter(best.__contains__, only.generators()), key=lambda name: name != first):
         condition = best[generator]["condition"]
@@ -144,13 +156,16 @@ def cells_to_test(folder: Path, only: Only, frozen: dict[str, Any]) -> Iterator[
             cells.append(("scifact", BESIDE_ARMS, ("L6", retrieval.reference())))
         for ground, named, student in cells:
             yield _cell(
-                ground, generator, condition, rates=rates_beside(ground, inner_rate(folder, ground)),
-                arms=tuple(dict.fromkeys((*named, CONDITIONS[condition].arm))), seeds=TEST_SEEDS, student=student,
+                "test", ground, generator, condition, rates=rates_beside(ground, inner_rate(folder, ground)),
+                arms=named, seeds=TEST_SEEDS, student=student,
             )  # fmt: skip
+    for ground in only.grounds() if only.generator is None else ():
+        rates = rates_beside(ground, inner_rate(folder, ground))
+        yield _cell("alone", ground, NOBODY.name, ALONE.name, rates=rates, arms=ALONE_ARMS, seeds=TEST_SEEDS)
 
 
-def _cell(ground: str, generator: str, condition: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"ground": ground, "generator": generator, "condition": condition, **settings}
+def _cell(stage: str, ground: str, generator: str, condition: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"stage": stage, "ground": ground, "generator": generator, "condition": condition, **settings}
 
 
 def _work() -> Path:

@@ -17,7 +17,8 @@ FROZEN = "frozen.json"
 
 def outcome(folder: Path, cell: Cell) -> float:
     """The mean difference on dev between the condition's arm and its mined-only one."""
-    return float(differences(read_scores(folder, cell), CONDITIONS[cell.condition].arm, "gated").mean())
+    _, table = differences(read_scores(folder, cell), CONDITIONS[cell.condition].arm, "gated")
+    return float(table.mean())
 
 
 def rated(folder: Path) -> Iterator[Cell]:
@@ -69,15 +70,24 @@ def _tried(tried: Mapping[str, float | None], rate: float) -> float:
 
 
 def ranking(folder: Path, generator: str) -> list[dict[str, Any]]:
-    """Conditions that can be chosen, the highest mean difference on dev first, of equals as in the protocol."""
+    """Conditions that can be chosen, the highest mean difference on dev first, of equals as in the protocol.
+
+    Raises:
+        ValueError: not all that the protocol asks for has been measured.
+    """
+    wanted = list(asked(folder, generator))
+    _refuse_missing(folder, generator, wanted)
+    names = {condition for condition, _ in wanted}
+    pairs = {(c.condition, c.ground): c.pairs for c in cells(folder, "ablations") if c.generator == generator}
     return [
         {
             "condition": name,
             "mean": round(mean(by_ground.values()), 6),
             "by_collection": {ground: round(by_ground[ground], 6) for ground in GROUNDS},
+            "pairs": {ground: pairs[name, ground] for ground in GROUNDS},
         }
         for name, by_ground in _best_first(_outcomes(folder, generator))
-        if set(by_ground) == set(GROUNDS)
+        if name in names and set(by_ground) == set(GROUNDS)
     ]
 
 
@@ -135,10 +145,7 @@ def chosen(folder: Path, generator: str) -> dict[str, Any] | None:
     Raises:
         ValueError: not all of that has been measured.
     """
-    wanted = list(asked(folder, generator))
-    _refuse_missing(folder, generator, wanted)
-    names = {condition for condition, _ in wanted}
-    return next((row for row in ranking(folder, generator) if row["condition"] in names), None)
+    return next(iter(ranking(folder, generator)), None)
 
 
 def _refuse_missing(folder: Path, generator: str, wanted: Iterable[tuple[str, str]]) -> None:
@@ -176,11 +183,15 @@ def freeze(folder: Path) -> dict[str, Any]:
     found = {name: best for name in GENERATORS if (best := chosen(folder, name))}
     if not found:
         raise ValueError(f"no condition of any generator leaves {LEAST_PAIRS} pairs on every collection")
+    # Who serves few pairs trains for few steps, which makes any difference small.
+    most = max(found, key=lambda name: sum(found[name]["pairs"].values()))
+    least = {ground: LEAST_SHARE * pairs for ground, pairs in found[most]["pairs"].items()}
+    deciding = [name for name, row in found.items() if all(row["pairs"][ground] >= least[ground] for ground in GROUNDS)]
     return {
         "schema": 1,
         "rule": "highest mean difference on dev over the collections",
         "chosen": found,
-        "decides": max(found, key=lambda name: found[name]["mean"]),
+        "decides": max(deciding, key=lambda name: found[name]["mean"]),
     }
 
 

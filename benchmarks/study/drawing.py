@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study.analysis import Difference
+from benchmarks.study.analysis import Difference, difference
 from benchmarks.study.protocol import CONDITIONS, GROUNDS
-from benchmarks.study.rows import Cell, mean, read_scores
+from benchmarks.study.rows import Cell
 from syneg_data.judge.arms import ARMS
+from syneg_data.training.statistics import Interval
 
 _COLOURS = {"medquad-small": "#1b6ca8", "squad-nqg-small": "#c8553d", "scifact": "#3d8361"}
 _MARKS = {"smollm2": "o", "qwen": "s"}
 
 
-def draw(found: Sequence[Difference], tested: Sequence[Cell], folder: Path, into: Path) -> list[str]:
+def draw(found: Sequence[Difference], tested: Sequence[Cell], folder: Path, into: Path) -> list[tuple[str, str]]:
     """Write the figures that there are rows for.
 
     Args:
@@ -23,16 +24,23 @@ def draw(found: Sequence[Difference], tested: Sequence[Cell], folder: Path, into
         into: folder for the figures.
 
     Returns:
-        Their file names.
+        Their file names, with what they show.
     """
     import matplotlib as mpl
 
     mpl.use("Agg")
     names = []
     if found:
-        names += [_conditions(found, into), _audit(found, into)]
+        conditions = (
+            "Difference on dev by condition, with synthetic negatives less mined ones only, and 95 % intervals."
+        )
+        audit = "Two figures of the audit of each set beside that difference; 0.5 is chance, 1 is told without fail."
+        names += [(_conditions(found, into), conditions), (_audit(found, into), audit)]
     if tested:
-        names.append(_arms(tested, folder, into))
+        arms = (
+            "On test: what is tested less every other arm, with 95 % intervals. Right of zero the other arm is worse."
+        )
+        names.append((_arms(tested, folder, into), arms))
     return names
 
 
@@ -46,12 +54,7 @@ def _conditions(found: Sequence[Difference], into: Path) -> str:
     for number, ground in enumerate(GROUNDS):
         mine = [one for one in found if one.cell.ground == ground]
         rows = [keys.index((one.cell.generator, one.cell.condition)) + 0.22 * (number - 1) for one in mine]
-        centre = [100 * one.interval.mean for one in mine]
-        reach = [
-            [100 * (one.interval.mean - one.interval.low) for one in mine],
-            [100 * (one.interval.high - one.interval.mean) for one in mine],
-        ]
-        axes.errorbar(centre, rows, xerr=reach, fmt="o", ms=4, lw=1.2, color=_COLOURS[ground], label=ground)
+        _intervals(axes, rows, [one.interval for one in mine], _COLOURS[ground], label=ground)
     axes.axvline(0, color="black", lw=0.8)
     axes.axvline(1, color="black", lw=0.8, ls=":")
     axes.set_yticks(range(len(keys)), [f"{condition.replace('_', ' ')} ({generator})" for generator, condition in keys])
@@ -93,17 +96,34 @@ def _arms(tested: Sequence[Cell], folder: Path, into: Path) -> str:
         1, len(tested), figsize=(max(4.0, 3.2 * len(tested)), 3.8), layout="constrained", squeeze=False
     )
     for axes, cell in zip(panels[0], tested, strict=True):
-        scores = read_scores(folder, cell)
-        names = [name for name in ARMS if name in cell.rates]
-        colours = ["#c8553d" if name == CONDITIONS[cell.condition].arm else "#8a99a8" for name in names]
-        values = [100 * mean(scores, name) for name in names]
-        axes.barh(names, values, color=colours)
-        axes.set_xlim(max(0.0, min(values) - 5), max(values) + 2)
+        main = CONDITIONS[cell.condition].arm
+        names = [name for name in ARMS if name in cell.rates and ARMS[name].trains and name != main]
+        intervals = [difference(folder, cell, main, name).interval for name in names]
+        _intervals(axes, range(len(names)), intervals, _COLOURS[cell.ground])
+        axes.axvline(0, color="black", lw=0.8)
+        axes.axvline(1, color="black", lw=0.8, ls=":")
+        axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.set_title(f"{cell.ground}\n{cell.generator}, {cell.condition}, {cell.student}", fontsize=9)
         axes.tick_params(labelsize=8)
-    figure.supxlabel("nDCG@10 on test, points (axes do not begin at 0)", fontsize=9)
+    figure.supxlabel("nDCG@10 on test, points above the arm (dotted: the hoped-for gain)", fontsize=9)
     return _save(figure, into, "study-test.png")
+
+
+def _intervals(
+    axes: Any,  # noqa: ANN401
+    rows: Sequence[float],
+    intervals: Sequence[Interval],
+    colour: str,
+    label: str | None = None,
+) -> None:
+    """Means in points as dots, their intervals as lines."""
+    reach = [
+        [100 * (one.mean - one.low) for one in intervals],
+        [100 * (one.high - one.mean) for one in intervals],
+    ]
+    centre = [100 * one.mean for one in intervals]
+    axes.errorbar(centre, rows, xerr=reach, fmt="o", ms=4, lw=1.2, color=colour, label=label)
 
 
 def _save(figure: Any, into: Path, name: str) -> str:  # noqa: ANN401

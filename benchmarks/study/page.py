@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study import tables
+from benchmarks.study import final, markdown, tables
 from benchmarks.study.analysis import ablations, difference, rival
 from benchmarks.study.choosing import FROZEN
 from benchmarks.study.drawing import draw
+from benchmarks.study.markdown import UNSEEN, points, signed, without_seen
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS
 from benchmarks.study.rows import STUDY, cells
 from syneg_data.durable import write_text
@@ -27,19 +28,21 @@ def update(folder: Path, page: Path = PAGE, readme: Path = README) -> None:
         ValueError: the marks are not there.
     """
     found, tested, frozen = ablations(folder), list(cells(folder, "test")), _frozen(folder)
-    figures = [f"![{Path(name).stem}]({name})" for name in draw(found, tested, folder, page.parent)]
+    figures = [f"![{caption}]({name})\n\n*{caption}*" for name, caption in draw(found, tested, folder, page.parent)]
     parts = [
         headline(folder),
         *figures,
         tables.rates(folder),
         tables.conditions(folder, found),
+        tables.yields(found),
         tables.power(folder),
         tables.failed(folder),
         *(tables.ranked(folder, generator) for generator in GENERATORS),
         tables.untested(frozen["chosen"]) if frozen else "",
         tables.correlated(found),
-        *(tables.tested(folder, cell) for cell in tested),
-        tables.repeated(folder),
+        *(final.tested(folder, cell) for cell in tested),
+        final.alone(folder, tested),
+        final.repeated(folder),
         tables.cost(folder),
     ]
     _between_marks(page, "\n\n".join(part for part in parts if part))
@@ -50,7 +53,7 @@ def headline(folder: Path) -> str:
     """The answer to the question, a row for each collection; before the test stage how far the study is."""
     frozen, tested = _frozen(folder), list(cells(folder, "test"))
     if frozen is None or not tested:
-        done = sum(1 for _ in cells(folder, "ablations"))
+        done = sum(1 for cell in cells(folder, "ablations") if cell.pairs)
         return f"No test split has been read under this protocol. Ablations on dev that have been measured: {done}."
     lines, deciding = [], list[Interval]()
     for cell in tested:
@@ -61,12 +64,12 @@ def headline(folder: Path) -> str:
         lines.append(
             [
                 *(cell.ground, GENERATORS[cell.generator].title, cell.student, cell.condition),
-                *(tables.points(one.ours), f"{tables.points(one.theirs)} ({one.other})", tables.signed(one.interval)),
-                *(tables.without_seen(folder, one), verdict(one.interval), "yes" if decides else ""),
+                *(points(one.ours), f"{points(one.theirs)} ({one.other})", signed(one.interval)),
+                *(without_seen(folder, one), verdict(one.interval), "yes" if decides else ""),
             ]
         )
     head = ["collection", "written by", "student", "condition", "with synthetic", "best mined-only", "difference"]
-    table = tables.table([*head, "without seen positives", "reading", "decides"], lines)
+    table = markdown.table([*head, UNSEEN, "reading", "decides"], lines)
     return "\n\n".join(["nDCG@10 on test in points.", table, answer(deciding)])
 
 

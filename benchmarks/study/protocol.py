@@ -16,7 +16,9 @@ TEST_ARMS = (
 )  # fmt: skip
 BESIDE_ARMS = ("none", "in_batch", "dense", "gated", "synthetic", "hybrid")  # of a test that decides nothing
 SCREEN = "squad-nqg-small"  # where conditions are measured first
-LEAST_PAIRS, LEAST_SHARE = 30, 0.5  # a condition that serves fewer, or less of base's pairs, is reported and not chosen
+# A condition that serves fewer pairs, or less of base's, is reported and not chosen; a generator that serves less of
+# another's does not decide.
+LEAST_PAIRS, LEAST_SHARE = 30, 0.5
 POSITIVE_WORDS = 160  # of the positive that a prompt shows
 
 
@@ -184,6 +186,7 @@ CONDITIONS = {
                 "mixing.restyled": 1.0,
             },
             arm="restyled",
+            eligible=False,  # its positives differ, too
         ),
         Condition(
             "matched_lengths", "length matching", "nearest to the positive",
@@ -198,3 +201,15 @@ CONDITIONS = {
         ),
     )
 }  # fmt: skip
+# Of no generator: mined negatives for all pairs that have enough of them, whether or not a generator could serve them.
+ALONE = Condition(
+    "alone", "generation", "none",
+    lambda ground, n: {
+        "generation": None,
+        "mixing": {"kind": "mined_only", "mined": 3, "shortage": "drop"},
+    },
+    arm="gated",
+    eligible=False,
+)  # fmt: skip
+NOBODY = Generator("none", "nobody", {}, 0, promoted=0)
+ALONE_ARMS = ("none", "gated")

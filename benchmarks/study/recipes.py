@@ -69,12 +69,15 @@ def recipe(
 
 
 def changed(text: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """A copy of a recipe with other values at some dotted paths."""
+    """A copy of a recipe with other values at some dotted paths; None takes out what stands there."""
     copied = copy.deepcopy(dict(text))
     for path, value in changes.items():
         *parents, last = path.split(".")
         section = copied
         for name in parents:
             section = section.setdefault(name, {})
-        section[last] = value
+        if value is None:
+            section.pop(last, None)
+        else:
+            section[last] = value
     return copied

@@ -24,9 +24,9 @@ class Cell:
     """One condition on one collection, measured.
 
     Attributes:
-        stage: rates, ablations or test.
+        stage: rates, ablations, test or alone.
         ground: name of the collection.
-        generator: name of the model that wrote.
+        generator: name of the model that wrote; none if nobody did.
         condition: name.
         student: name of the model that was trained.
         digest: of what was asked for; a cell of another one is measured again.
@@ -99,6 +99,43 @@ def write(folder: Path, cell: Cell, scores: Scores) -> None:
     write_json(Path(f"{path}.json"), {"schema": SCHEMA, **asdict(cell)})
 
 
+def write_groups(folder: Path, ground: str, split: str, groups: Mapping[str, int]) -> None:
+    """Which queries of a split belong together, because they have a positive in common.
+
+    Args:
+        folder: of the rows.
+        ground: name of the collection.
+        split: of it.
+        groups: query_id -> number of its group.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = _groups(folder, ground, split)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"query_id": list(groups), "group": pa.array(groups.values(), pa.int32())})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_groups(folder: Path, cell: Cell) -> dict[str, int]:
+    """The groups of the queries on which a cell was measured.
+
+    Raises:
+        ValueError: they were not written.
+    """
+    import pyarrow.parquet as pq
+
+    path = _groups(folder, cell.ground, cell.split)
+    if not path.exists():
+        raise ValueError(f"{path.parent.name}/{path.name} is missing; a cell that is measured there writes it")
+    return dict(zip(*pq.read_table(path).to_pydict().values(), strict=True))
+
+
+def _groups(folder: Path, ground: str, split: str) -> Path:
+    return folder / "groups" / f"{ground}-{split}.parquet"
+
+
 def read(path: Path) -> Cell:
     """A cell from its JSON file.
 
@@ -129,8 +166,10 @@ def cells(folder: Path, stage: str) -> Iterator[Cell]:
             yield read(path)
 
 
-def differences(scores: Scores, arm: str, other: str, without: Sequence[str] = ()) -> "NDArray[np.float64]":
-    """nDCG@10 of one arm less the other's, shape (seeds, queries); a model as it is stands for every seed.
+def differences(
+    scores: Scores, arm: str, other: str, without: Sequence[str] = ()
+) -> tuple[list[str], "NDArray[np.float64]"]:
+    """Queries, and nDCG@10 of one arm less the other's, shape (seeds, queries); a model as it is stands for every seed.
 
     Args:
         scores: of a cell.
@@ -153,7 +192,7 @@ def differences(scores: Scores, arm: str, other: str, without: Sequence[str] = (
     out = set(without)
     queries = [query_id for query_id in next(iter(longest.values())) if query_id not in out]
     ours, theirs = by_arm[arm], by_arm[other]
-    return np.array([[ours[seed][q] - theirs[seed][q] for q in queries] for seed in sorted(ours)])
+    return queries, np.array([[ours[seed][q] - theirs[seed][q] for q in queries] for seed in sorted(ours)])
 
 
 def mean(scores: Scores, arm: str, without: Sequence[str] = ()) -> float:

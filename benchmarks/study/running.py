@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from benchmarks.measuring import machine
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS
+from benchmarks.study.protocol import ALONE, CONDITIONS, GENERATORS, GROUNDS, NOBODY
 from benchmarks.study.recipes import recipe
-from benchmarks.study.rows import Cell, Scores, cells, write
+from benchmarks.study.rows import Cell, Scores, cells, write, write_groups
+from syneg_data.collection import linked
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
 from syneg_data.judge.compare import compare
@@ -23,6 +24,8 @@ from syneg_data.report.terminal import TerminalProgress
 from syneg_data.spec import fingerprint
 from syneg_data.training.checkpoints import Diverged
 
+ROOT = Path(__file__).parents[2]
+READ_TEST = ("test", "alone")  # the stages that do
 # What `compare` says of a condition that leaves nothing to train on, which is a result.
 _NO_PAIRS = ("pairs can be served by all arms", "no example takes a restyled positive")
 
@@ -32,7 +35,7 @@ class Plan:
     """A cell before it is measured.
 
     Attributes:
-        stage: rates, ablations or test.
+        stage: rates, ablations, test or alone.
         ground: name of the collection.
         generator: name of who writes.
         condition: name of what differs.
@@ -63,9 +66,24 @@ class Plan:
 
     def is_there(self, folder: Path) -> bool:
         """Whether its rows are, as it is asked for now."""
+        return any(cell.digest == self.digest for cell in self._cells(folder))
+
+    def refuse_another(self, folder: Path) -> None:
+        """A test split is read once: a row of another recipe is not replaced.
+
+        Raises:
+            ValueError: there is one.
+        """
+        for cell in self._cells(folder):
+            if cell.digest != self.digest:
+                raise ValueError(
+                    f"{cell.place}: was measured as another recipe says; the test split is not read a second time. "
+                    "Restore the program that made the row"
+                )
+
+    def _cells(self, folder: Path) -> list[Cell]:
         key = (self.ground, self.generator, self.condition, self.student)
-        found = (c for c in cells(folder, self.stage) if (c.ground, c.generator, c.condition, c.student) == key)
-        return any(cell.digest == self.digest for cell in found)
+        return [c for c in cells(folder, self.stage) if (c.ground, c.generator, c.condition, c.student) == key]
 
 
 def plan(
@@ -82,9 +100,9 @@ def plan(
     """One condition on one collection.
 
     Args:
-        stage: rates, ablations or test.
+        stage: rates, ablations, test or alone.
         ground: name of the collection.
-        generator: name of who writes.
+        generator: name of who writes; none of the stage `alone`.
         condition: name of what differs.
         rates: learning rates to try.
         arms: to train.
@@ -95,9 +113,13 @@ def plan(
         Skipped: a collection or model is not here.
     """
     text = recipe(
-        GROUNDS[ground], GENERATORS[generator], CONDITIONS[condition], rates,
-        test=stage == "test", student=student[1] if student else None,
-    )  # fmt: skip
+        GROUNDS[ground],
+        {**GENERATORS, NOBODY.name: NOBODY}[generator],
+        {**CONDITIONS, ALONE.name: ALONE}[condition],
+        rates,
+        test=stage in READ_TEST,
+        student=student[1] if student else None,
+    )
     return Plan(stage, ground, generator, condition, student[0] if student else "L3", text, tuple(arms), seeds)
 
 
@@ -123,12 +145,12 @@ def run_cell(plan: Plan, work: Path, folder: Path) -> None:
     out = place / f"{path.stem}-comparison"
     report, failure = _compared(plan, built, file, out, progress)
     runs = [run for one in report["runs"] if (run := read_run(out / "runs" / one))]
-    name, split = file.recipe.name, "test" if plan.stage == "test" else "dev"
+    name, split = file.recipe.name, "test" if plan.stage in READ_TEST else "dev"
     own = {Path(one).stem.rpartition("-")[2]: run.seconds for one, run in zip(report["runs"], runs, strict=True)}
     cell = Cell(
         stage=plan.stage, ground=plan.ground, generator=plan.generator, condition=plan.condition, student=plan.student,
         digest=plan.digest, date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()), machine=machine(), split=split,
-        made_by={"commit": _commit(), **{key: report[key] for key in ("versions", "device", "base_sha256") if runs}},
+        made_by={"commit": _commit(ROOT)} | {key: report[key] for key in ("versions", "device", "base_sha256") if runs},
         pairs=report["pairs"],
         served=report["served"],
         rates={row["arm"]: row["learning_rate"] for row in report["arms"]},
@@ -146,7 +168,21 @@ def run_cell(plan: Plan, work: Path, folder: Path) -> None:
         },
         failure=failure,
     )  # fmt: skip
+    keep_groups(file, plan.ground, split, folder)
     write(folder, cell, _scores(runs, name, split))
+
+
+def keep_groups(file: RecipeFile, ground: str, split: str, folder: Path) -> None:
+    """Write which queries of a split have a positive in common.
+
+    Args:
+        file: a recipe over the collection.
+        ground: its name.
+        split: to measure on.
+        folder: for the rows.
+    """
+    source, seed = file.recipe.source, file.recipe.seed
+    write_groups(folder, ground, split, linked(source.held_out(source.load(seed), seed)[split].pairs()))
 
 
 def _compared(
@@ -167,13 +203,24 @@ def _compared(
         return nothing, str(error).replace(f"{file.path}: ", "")
 
 
-def _commit() -> str:
+def refuse_uncommitted(root: Path = ROOT) -> None:
+    """A test split is read by a program that anybody can look up.
+
+    Args:
+        root: of the repository.
+
+    Raises:
+        ValueError: files of it differ from the commit.
+    """
+    if _commit(root).endswith("+"):
+        raise ValueError("files of the program differ from the commit; commit them before the test is run")
+
+
+def _commit(root: Path) -> str:
     """Of the program that ran, with a `+` where files of it differ from the commit."""
 
     def said(*command: str) -> str:
-        return subprocess.run(
-            ["git", *command], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        return subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
     changed = said(
         "status", "--porcelain", "--untracked-files=no", "--", "syneg_data", "benchmarks/*.py", "recipes/models"

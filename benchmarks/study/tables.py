@@ -1,17 +1,15 @@
-"""Tables of the study's page, each from the rows; an empty text where there are none yet."""
+"""Tables of stages 1 to 3 and of what all of it cost, each from the rows; an empty text where there are none yet."""
 
-import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from benchmarks.study.analysis import FIGURES, Difference, correlations, difference, powers, rival
+from benchmarks.study.analysis import FIGURES, Difference, beyond_base, correlations, foretells, powers
 from benchmarks.study.choosing import ranking, rate_of, rated
+from benchmarks.study.markdown import UNSEEN, points, section, signed, without_seen
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS
-from benchmarks.study.rows import Cell, cells, mean, read_scores
-from syneg_data.judge.arms import ARMS
-from syneg_data.training.statistics import Interval
+from benchmarks.study.rows import Cell, cells
 
-_STAGES = ("rates", "ablations", "test")
+_STAGES = ("rates", "ablations", "test", "alone")
 
 
 def rates(folder: Path) -> str:
@@ -39,36 +37,54 @@ def _tried(value: float | None) -> str:
 
 def conditions(folder: Path, found: Sequence[Difference]) -> str:
     """Stage 2."""
-    places = {
-        (generator, condition, ground): place
-        for place, (generator, condition, ground) in enumerate(
-            (generator, condition, ground) for generator in GENERATORS for condition in CONDITIONS for ground in GROUNDS
-        )
-    }
     lines = []
-    for one in sorted(found, key=lambda one: places[one.cell.generator, one.cell.condition, one.cell.ground]):
-        cell, condition = one.cell, CONDITIONS[one.cell.condition]
-        what = f"{condition.factor}: {condition.level}" if condition.factor else condition.level
+    for one in found:
+        cell, beyond = one.cell, beyond_base(folder, found, one)
         audited = [cell.audit.get(figure, [None])[0] for figure in FIGURES]
         lines.append(
             [
-                *(GENERATORS[cell.generator].title, what, cell.ground, str(cell.pairs)),
-                *(points(one.ours), points(one.theirs), signed(one.interval), without_seen(folder, one)),
+                *(GENERATORS[cell.generator].title, _level(cell), cell.ground, str(cell.pairs)),
+                *(points(one.ours), points(one.theirs), signed(one.interval)),
+                *("-" if beyond is None else signed(beyond), without_seen(folder, one)),
                 *("-" if value is None else f"{value:.3f}" for value in audited),
             ]
         )
-    head = ["written by", "condition", "collection", "pairs", "with synthetic", "mined only", "difference"]
-    return section("Stage 2: ablations on dev, nDCG@10 in points", [*head, _UNSEEN, *FIGURES], lines)
+    head = ["written by", "condition", "collection", "pairs", "with synthetic", "mined only", "difference", "less base"]
+    note = (
+        "`difference` is that of the two columns before it; `less base` is that difference less base's, which also has "
+        "other pairs behind it. A dash under `without seen positives`: no query has one, and nothing changes."
+    )
+    return section("Stage 2: ablations on dev, nDCG@10 in points", [*head, UNSEEN, *FIGURES], lines, note)
 
 
-_UNSEEN = "without seen positives"
+def _level(cell: Cell) -> str:
+    condition = CONDITIONS[cell.condition]
+    return f"{condition.factor}: {condition.level}" if condition.factor else condition.level
 
 
-def without_seen(folder: Path, one: Difference) -> str:
-    """The same difference over the queries none of whose positives was trained on; a dash where that is all."""
-    if not one.cell.seen:
-        return "-"
-    return signed(difference(folder, one.cell, one.arm, one.other, unseen=True).interval)
+def yields(found: Sequence[Difference]) -> str:
+    """What became of the drafts, and how many pairs they could serve."""
+    lines = []
+    for one in found:
+        cell, drafts = one.cell, one.cell.ledger["generate"]
+        lines.append(
+            [
+                *(
+                    GENERATORS[cell.generator].title,
+                    _level(cell),
+                    cell.ground,
+                    f"{drafts['in']:,}",
+                    f"{drafts['kept']:,}",
+                ),
+                *(f"{cell.pairs:,}", f"{cell.served['gated']:,}", f"{cell.tokens['out']:,}"),
+            ]
+        )
+    head = ["written by", "condition", "collection", "drafts", "well-formed", "pairs", "mined alone", "tokens written"]
+    note = (
+        "`pairs` have enough written and enough mined negatives after the gate, and every arm is trained on them; "
+        "`mined alone` could have been trained on so many."
+    )
+    return section("Stage 2: what was written", head, lines, note)
 
 
 def failed(folder: Path) -> str:
@@ -82,10 +98,14 @@ def failed(folder: Path) -> str:
 
 
 def ranked(folder: Path, generator: str) -> str:
-    """Stage 3: what was measured on every collection, the best first."""
+    """Stage 3: what was measured on every collection, the best first; nothing before all of it is there."""
+    try:
+        found = ranking(folder, generator)
+    except ValueError:
+        return ""
     lines = [
         [row["condition"], *(f"{100 * value:+.2f}" for value in (row["mean"], *row["by_collection"].values()))]
-        for row in ranking(folder, generator)
+        for row in found
     ]
     title = f"Stage 3: conditions of {GENERATORS[generator].title} by their mean difference on dev, in points"
     return section(title, ["condition", "mean", *GROUNDS], lines)
@@ -105,7 +125,7 @@ def correlated(found: Sequence[Difference]) -> str:
         for c in correlations(found)
     ]
     head = ["figure of the audit", "over", "Spearman's rho with the difference on dev", "95 % interval", "cells"]
-    return section("Does the audit predict the outcome?", head, lines)
+    return section("Does the audit predict the outcome?", head, lines, foretells(correlations(found)))
 
 
 def power(folder: Path) -> str:
@@ -122,84 +142,28 @@ def power(folder: Path) -> str:
     return section(title, head, lines)
 
 
-def tested(folder: Path, cell: Cell) -> str:
-    """Stage 4, one cell: every arm, over all queries and over those with new positives."""
-    scores, main = read_scores(folder, cell), CONDITIONS[cell.condition].arm
-    lines = []
-    for arm in (name for name in ARMS if name in cell.rates):
-        rate = cell.rates[arm]
-        line = [arm, ARMS[arm].what, f"{rate:g}" if rate else "-"]
-        for unseen in (False, True) if cell.seen else (False,):
-            line.append(points(mean(scores, arm, cell.seen if unseen else ())))
-            line.append("" if arm == main else signed(difference(folder, cell, main, arm, unseen=unseen).interval))
-        lines.append(line)
-    head = ["arm", "hard negatives", "rate", "nDCG@10", f"{main} less this"]
-    head += [_UNSEEN, f"{main} less this"] if cell.seen else []
-    who = f"{GENERATORS[cell.generator].title}, {cell.condition}, student {cell.student}"
-    served = ", ".join(f"{name} {cell.served[name]:,}" for name in ARMS if name in cell.served)
-    note = (
-        f"{cell.pairs:,} pairs that all arms can serve ({served}); the best mined-only arm on dev was {rival(cell)}; "
-        f"{len(cell.seen)} test queries have a positive that was trained on."
-    )
-    return section(f"Stage 4: test, {cell.ground}, {who}", head, lines, note)
-
-
-def repeated(folder: Path) -> str:
-    """The same arms trained again."""
-    path = folder / "repeat.json"
-    if not path.exists():
-        return ""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    lines = [
-        [
-            *(row["arm"], f"{100 * row['then']:.4f}", f"{100 * row['now']:.4f}"),
-            f"{row['queries_that_differ']} of {row['queries']}",
-            "yes" if row["holds"] else "no",
-        ]
-        for row in found["rows"]
-    ]
-    head = ["arm", "then", "again", "queries that differ", f"within {100 * found['tolerance']:g} points"]
-    return section(f"The same again: {found['cell']}, seed {found['seed']}", head, lines)
-
-
 def cost(folder: Path) -> str:
     """Tokens and hours."""
     lines, machines, commits = [], set(), set()
+    written = set[tuple[str, str, int, int]]()
     for stage in _STAGES:
         done = list(cells(folder, stage))
+        if not done:
+            continue
         machines |= {cell.machine for cell in done}
         commits |= {cell.made_by["commit"] for cell in done}
-        if done:
-            tokens = [sum(cell.tokens.get(kind) or 0 for cell in done) for kind in ("in", "out")]
-            hours = [sum(cell.seconds[kind] for cell in done) / 3600 for kind in ("build", "train", "all")]
-            lines.append([stage, str(len(done)), *(f"{n:,}" for n in tokens), *(f"{n:.1f}" for n in hours)])
+        # Who has the same generator, collection and numbers of tokens has the same drafts, from the store.
+        drafts = {(c.generator, c.ground, c.tokens.get("in") or 0, c.tokens.get("out") or 0) for c in done} - written
+        written |= drafts
+        tokens = [sum(one[2] for one in drafts), sum(one[3] for one in drafts)]
+        hours = [sum(cell.seconds[kind] for cell in done) / 3600 for kind in ("build", "train", "all")]
+        lines.append([stage, str(len(done)), *(f"{n:,}" for n in tokens), *(f"{n:.1f}" for n in hours)])
     head = ["stage", "cells", "tokens read", "tokens written", "hours building", "hours training", "hours in all"]
     note = (
         "Replies, scores and vectors are kept: tokens that several cells share were read and written once, and count "
-        "for each. Of a cell that was interrupted the hours building are those of the last call. Machine: "
+        "in the first stage that has them. Hours building and in all are those of a cell's last call, so what was "
+        "written before it was interrupted is not in them, nor the writing of base for SmolLM2 on the first two "
+        "collections (in calls of which no row was kept); hours of training are those of all runs. Machine: "
         f"{'; '.join(sorted(machines))}. Commits: {', '.join(sorted(commits))}."
     )
     return section("What it cost", head, lines, note)
-
-
-def points(value: float) -> str:
-    """nDCG@10 in points."""
-    return f"{100 * value:.2f}"
-
-
-def signed(interval: Interval) -> str:
-    """A difference in points, with its interval."""
-    return f"{100 * interval.mean:+.2f} ({100 * interval.low:+.2f} to {100 * interval.high:+.2f})"
-
-
-def section(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], note: str = "") -> str:
-    """A heading, a note and a table; nothing without lines."""
-    if not lines:
-        return ""
-    return "\n\n".join(part for part in (f"### {title}", note, table(head, lines)) if part)
-
-
-def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Markdown."""
-    rows = [head, ["---"] * len(head), *lines]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)

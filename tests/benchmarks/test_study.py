@@ -12,7 +12,7 @@ import yaml
 
 from benchmarks.measuring import Skipped
 from benchmarks.study.__main__ import Only, cells_to_test
-from benchmarks.study.analysis import ablations, correlations, difference, rival
+from benchmarks.study.analysis import ablations, beyond_base, correlations, difference, foretells, rival
 from benchmarks.study.choosing import (
     asked,
     freeze,
@@ -25,10 +25,11 @@ from benchmarks.study.choosing import (
     read_frozen,
 )
 from benchmarks.study.page import BEGIN, END, PAGE, README, answer, update, verdict
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, RATES, SCREEN, TEST_ARMS
+from benchmarks.study.protocol import ALONE, CONDITIONS, GENERATORS, GROUNDS, NOBODY, RATES, SCREEN, TEST_ARMS
 from benchmarks.study.recipes import changed, recipe
-from benchmarks.study.rows import STUDY, Cell, cells, differences, mean, read_scores, write
-from benchmarks.study.running import plan
+from benchmarks.study.rows import STUDY, Cell, cells, differences, mean, read_groups, read_scores, write_groups
+from benchmarks.study.rows import write as write_rows
+from benchmarks.study.running import READ_TEST, plan, refuse_uncommitted
 from benchmarks.study.tables import rates
 from syneg_data.judge.arms import ARMS
 from syneg_data.recipe import load_recipe
@@ -45,7 +46,8 @@ def cell(**fields):
         made_by={"commit": "0123456789ab"}, served={"gated": 320, "hybrid": 300}, critic={},
         rates={"gated": 1e-4, "hybrid": 1e-4},
         tried={"gated": {str(r): 0.5 for r in RATES}, "hybrid": {str(r): 0.5 for r in RATES}},
-        dev={"gated": 0.5, "hybrid": 0.5}, seen=[], ledger={}, tokens={"in": 1000, "out": 500},
+        dev={"gated": 0.5, "hybrid": 0.5}, seen=[],
+        ledger={"generate": {"in": 1200, "kept": 1080}}, tokens={"in": 1000, "out": 500},
         audit={"query_blind_auc": [0.8, 0.7, 0.9], "source_auc": [0.9, 0.8, 1.0]},
         seconds={"build": 60.0, "train": 120.0, "all": 200.0},
     )  # fmt: skip
@@ -59,6 +61,12 @@ def scores(gain, arm="hybrid", seeds=3, queries=QUERIES):
         found["gated", seed] = dict.fromkeys(queries, 0.5)
         found[arm, seed] = {q: 0.5 + gain + 0.01 * ((n + seed) % 3 - 1) for n, q in enumerate(queries)}
     return found
+
+
+def write(folder, made, given):
+    """A cell, with queries of which no two have a positive in common."""
+    write_groups(folder, made.ground, made.split, {query_id: n for n, query_id in enumerate(QUERIES)})
+    write_rows(folder, made, given)
 
 
 @pytest.fixture
@@ -113,6 +121,55 @@ def test_a_collection_that_is_not_here_is_named(monkeypatch):
         recipe(GROUNDS["scifact"], GENERATORS["smollm2"], CONDITIONS["base"], RATES)
 
 
+def test_mining_alone_is_a_recipe_without_generation(here):
+    path = here / "alone.yaml"
+    path.write_text(yaml.safe_dump(recipe(GROUNDS["scifact"], NOBODY, ALONE, RATES, test=True)))
+    made = load_recipe(path).recipe
+    assert made.name == "scifact-none-alone"
+    assert made.generation is None
+    assert made.mixing.budget(1.0) == (0, 3)
+    asked_for = {"rates": RATES, "arms": ("none", "gated"), "seeds": 5}
+    assert plan("alone", "scifact", "none", "alone", **asked_for).text["source"]["evaluation"] == ["dev", "test"]
+
+
+def test_every_row_is_of_the_protocol_as_it_stands(here):
+    """What was measured under another protocol would have to be measured again."""
+    measured = list(cells(STUDY, "ablations"))
+    assert measured
+    for one in measured:
+        asked_for = {"rates": [one.rates["gated"]], "arms": ("gated", CONDITIONS[one.condition].arm), "seeds": 3}
+        if one.pairs:
+            assert plan("ablations", one.ground, one.generator, one.condition, **asked_for).digest == one.digest
+
+
+def test_a_test_split_is_not_read_a_second_time(here, tmp_path):
+    planned = plan("test", "scifact", "smollm2", "base", rates=RATES[:3], arms=TEST_ARMS, seeds=5)
+    planned.refuse_another(tmp_path)
+    write(tmp_path, a_tested_cell(digest=planned.digest), scores(0.0))
+    planned.refuse_another(tmp_path)
+    assert planned.is_there(tmp_path)
+    write(tmp_path, a_tested_cell(digest="of another recipe"), scores(0.0))
+    with pytest.raises(ValueError, match="test/scifact-smollm2-base: was measured as another recipe says; the test"):
+        planned.refuse_another(tmp_path)
+
+
+def test_a_program_with_uncommitted_changes_does_not_test(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "benchmarks").mkdir()
+    program = tmp_path / "benchmarks" / "study.py"
+    program.write_text("1")
+    git(tmp_path, "add", "benchmarks")
+    git(tmp_path, "commit", "-q", "-m", "program")
+    refuse_uncommitted(tmp_path)
+    program.write_text("2")
+    with pytest.raises(ValueError, match="files of the program differ from the commit; commit them before the test"):
+        refuse_uncommitted(tmp_path)
+
+
+def git(folder, *command):
+    subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *command], cwd=folder, check=True)
+
+
 def test_a_digest_knows_settings_and_not_where_files_lie(here, monkeypatch, tmp_path_factory):
     def digest(**changes):
         asked_for = {"rates": RATES, "arms": ("gated",), "seeds": 3} | changes
@@ -160,9 +217,13 @@ def test_differences_are_paired_by_seed_and_query():
         ("hybrid", 13): {"q1": 1.0, "q2": 0.0},
         ("hybrid", 14): {"q1": 0.5, "q2": 0.5},
     }
-    assert differences(given, "hybrid", "gated") == pytest.approx(np.array([[0.5, -0.25], [0.1, 0.25]]))
-    assert differences(given, "hybrid", "none") == pytest.approx(np.array([[0.9, -0.2], [0.4, 0.3]]))
-    assert differences(given, "hybrid", "gated", ["q1"]) == pytest.approx(np.array([[-0.25], [0.25]]))
+    queries, table = differences(given, "hybrid", "gated")
+    assert queries == ["q1", "q2"]
+    assert table == pytest.approx(np.array([[0.5, -0.25], [0.1, 0.25]]))
+    assert differences(given, "hybrid", "none")[1] == pytest.approx(np.array([[0.9, -0.2], [0.4, 0.3]]))
+    queries, table = differences(given, "hybrid", "gated", ["q1"])
+    assert queries == ["q2"]
+    assert table == pytest.approx(np.array([[-0.25], [0.25]]))
     with pytest.raises(ValueError, match=r"hybrid has seeds \[13, 14\], gated has \[13\]"):
         differences({key: values for key, values in given.items() if key != ("gated", 14)}, "hybrid", "gated")
     assert mean(given, "gated") == pytest.approx(0.35)
@@ -256,19 +317,28 @@ def best_rate(ground, place):
 def test_every_arm_is_tested_where_the_question_is_decided_and_some_beside_it(tmp_path):
     for ground in GROUNDS:
         write(tmp_path, best_rate(ground, 1), scores(0.0))
-    chosen = {"smollm2": {"condition": "base"}, "qwen": {"condition": "restyled"}}
+    chosen = {"smollm2": {"condition": "base"}, "qwen": {"condition": "hot"}}
     every = Only(None, None, None)
     found = list(cells_to_test(tmp_path, every, {"decides": "qwen", "chosen": chosen}))
+    last = [found.pop() for _ in GROUNDS]
+    assert [(c["stage"], c["ground"], c["generator"], c["arms"]) for c in reversed(last)] == [
+        ("alone", ground, "none", ("none", "gated")) for ground in GROUNDS
+    ]
+    assert {c["stage"] for c in found} == {"test"}
     beside = ("none", "in_batch", "dense", "gated", "synthetic", "hybrid")
     assert [(c["generator"], c["ground"], (c["student"] or ("L3",))[0], c["arms"]) for c in found] == [
-        *(("qwen", ground, "L3", (*TEST_ARMS, "restyled")) for ground in GROUNDS),
-        ("qwen", "scifact", "L6", (*beside, "restyled")),
+        *(("qwen", ground, "L3", TEST_ARMS) for ground in GROUNDS),
+        ("qwen", "scifact", "L6", beside),
         *(("smollm2", ground, "L3", beside) for ground in GROUNDS),
     ]
     assert {c["ground"]: c["rates"] for c in found} == {ground: GROUNDS[ground].rates[:3] for ground in GROUNDS}
     assert {c["seeds"] for c in found} == {5}
     del chosen["smollm2"]
-    assert {c["generator"] for c in cells_to_test(tmp_path, every, {"decides": "qwen", "chosen": chosen})} == {"qwen"}
+    found = cells_to_test(tmp_path, every, {"decides": "qwen", "chosen": chosen})
+    assert {c["generator"] for c in found} == {"qwen", "none"}
+    one = Only("scifact", "qwen", None)
+    found = cells_to_test(tmp_path, one, {"decides": "qwen", "chosen": chosen})
+    assert {(c["stage"], c["ground"]) for c in found} == {("test", "scifact")}
 
 
 def test_a_generator_that_leaves_too_few_pairs_is_not_tested(tmp_path):
@@ -316,6 +386,53 @@ def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
     keep_frozen(tmp_path, other)
 
 
+def test_who_serves_few_pairs_does_not_decide(tmp_path):
+    """Trained for few steps, hardly anything differs, which would be the best of two that do harm."""
+    every_condition(tmp_path, "smollm2", {("base", ground): -0.01 for ground in GROUNDS})
+    every_condition(tmp_path, "qwen", {(name, ground): -0.001 for name in CONDITIONS for ground in GROUNDS})
+    assert freeze(tmp_path)["decides"] == "smollm2"  # equals: rewrite with 0 there
+    for ground, pairs in (("medquad-small", 150), ("squad-nqg-small", 149), ("scifact", 400)):
+        for condition in ("base", "rewrite"):
+            write(tmp_path, cell(generator="qwen", condition=condition, ground=ground, pairs=pairs), scores(0.04))
+    assert freeze(tmp_path)["decides"] == "smollm2"
+    for condition in ("base", "rewrite"):
+        made = cell(generator="qwen", condition=condition, ground=SCREEN, pairs=150)
+        write(tmp_path, made, scores(0.04))
+    found = freeze(tmp_path)
+    assert found["decides"] == "qwen"
+    assert found["chosen"]["qwen"]["pairs"] == {"medquad-small": 150, "squad-nqg-small": 150, "scifact": 400}
+
+
+def test_queries_with_a_common_positive_are_drawn_together(tmp_path):
+    write(tmp_path, cell(), scores(0.02))
+    apart = difference(tmp_path, cell(), "hybrid", "gated").interval
+    given = scores(0.02)
+    for seed in (13, 14, 15):  # queries of a group gain or lose alike
+        given["hybrid", seed] = {q: 0.52 + 0.1 * (-1) ** (n // 4) for n, q in enumerate(QUERIES)}
+    write_rows(tmp_path, cell(), given)
+    alike = difference(tmp_path, cell(), "hybrid", "gated").interval
+    write_groups(tmp_path, "scifact", "dev", {query_id: n // 4 for n, query_id in enumerate(QUERIES)})
+    assert read_groups(tmp_path, cell())["q7"] == 1
+    together = difference(tmp_path, cell(), "hybrid", "gated").interval
+    assert together.mean == alike.mean == pytest.approx(0.02)
+    assert apart.mean == pytest.approx(0.02)
+    assert together.high - together.low > 1.8 * (alike.high - alike.low)  # 2 = sqrt(4), and t of fewer groups
+    (tmp_path / "groups" / "scifact-dev.parquet").unlink()
+    with pytest.raises(ValueError, match=r"groups/scifact-dev\.parquet is missing"):
+        difference(tmp_path, cell(), "hybrid", "gated")
+
+
+def test_what_a_condition_gains_beyond_base_is_paired(tmp_path):
+    write(tmp_path, cell(), scores(0.01, queries=QUERIES[::-1]))
+    write(tmp_path, cell(condition="hot"), scores(0.03))
+    base, hot = found = ablations(tmp_path)
+    assert beyond_base(tmp_path, found, base) is None
+    beyond = beyond_base(tmp_path, found, hot)
+    assert beyond.mean == pytest.approx(0.02)
+    assert beyond.seeds == 3
+    assert beyond_base(tmp_path, [hot], hot) is None
+
+
 def test_a_figure_that_goes_against_the_outcome_has_a_negative_rank_correlation(tmp_path):
     for place, condition in enumerate(CONDITIONS):
         for ground in GROUNDS:
@@ -328,9 +445,16 @@ def test_a_figure_that_goes_against_the_outcome_has_a_negative_rank_correlation(
         write(tmp_path, made, scores(0.2 - 0.01 * list(CONDITIONS).index(condition), CONDITIONS[condition].arm))
     found = correlations(ablations(tmp_path))  # source_auc is the same everywhere, so nothing is said of it
     assert [(one.figure, one.strata, one.cells) for one in found] == [
-        ("query_blind_auc", "where every condition was measured", 16),  # without distillation
-        ("query_blind_auc", "all", 3 * 16 + 5),
+        ("query_blind_auc", "where every condition was measured", 15),  # without distillation and restyled
+        ("query_blind_auc", "all", 3 * 15 + 5),
     ]
+    assert "`query_blind_auc`, over the 15 conditions on squad-nqg-small, predicts the outcome: " in foretells(found)
+    # tanh(2.8016 * sqrt(1.06 / 12))
+    assert foretells(found).endswith("With so many conditions a correlation of -0.68 is found four times out of five.")
+    first, *others = found
+    assert "does not predict the outcome: its" in foretells([replace(first, low=-0.49, high=0.1), *others])
+    assert "may or may not predict the outcome: there" in foretells([replace(first, low=-0.5, high=0.1)])
+    assert foretells(others) == ""
     for one in found:
         assert one.rho == pytest.approx(-1.0)
         assert one.high < -0.9
@@ -392,6 +516,9 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     write(folder, cell(stage="rates"), scores(0.0, seeds=1))
     every_condition(folder, "smollm2", {("hot", "scifact"): 0.06, ("hot", "squad-nqg-small"): 0.03})
     every_condition(folder, "qwen", {})
+    assert "### Stage 3" in tables_of(folder, page, readme)
+    by_itself = cell(stage="alone", generator="none", condition="alone", split="test", pairs=600)
+    write(folder, by_itself, {**scores(0.0, seeds=2), ("none", 13): dict.fromkeys(QUERIES, 0.25)})
     (folder / "frozen.json").write_text('{"decides": "smollm2", "chosen": {"smollm2": {}, "qwen": {}}}')
     given = {
         (arm, seed): dict.fromkeys(QUERIES, 0.5 + 0.03 * (arm == "hybrid")) for arm in TEST_ARMS for seed in (13, 14)
@@ -411,6 +538,8 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     assert line in readme.read_text()
     assert "| SmolLM2-135M-Instruct | temperature: 1.1 | scifact | 300 | 56.00 | 50.00 | +6.00 (" in said
     assert "| hot | +3.00 | +0.00 | +3.00 | +6.00 |" in said
+    assert "| hot | 300 | 600 | 53.00 | 50.00 | +3.00 (+3.00 to +3.00) | 25.00 |" in said  # beside mining alone
+    assert "| SmolLM2-135M-Instruct | base | scifact | 1,200 | 1,080 | 300 | 320 | 500 |" in said
     assert "2 test queries have a positive that was trained on" in said
     for name in ("study-conditions.png", "study-audit.png", "study-test.png"):
         assert (tmp_path / name).stat().st_size > 10_000
@@ -418,6 +547,11 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     before = page.read_bytes()
     update(folder, page, readme)
     assert page.read_bytes() == before
+
+
+def tables_of(folder, page, readme):
+    update(folder, page, readme)
+    return page.read_text()
 
 
 def test_the_committed_page_is_made_of_the_committed_rows(tmp_path):
@@ -440,34 +574,35 @@ def test_test_rows_are_of_what_was_frozen():
 
 
 def test_protocol_and_choice_were_committed_before_the_test():
-    def first(path):
-        command = ["git", "log", "--diff-filter=A", "--format=%ct", "--", str(path)]
-        said = subprocess.run(command, cwd=PAGE.parent, capture_output=True, text=True, check=False).stdout.split()
-        return int(said[-1]) if said else None
-
-    tested = first(STUDY / "test")
-    if tested is None:
-        pytest.skip("no test row is in the history, or there is no history")
-    protocol, frozen = first(PAGE), first(STUDY / "frozen.json")
-    assert protocol is not None and frozen is not None
-    assert protocol < frozen < tested
+    """Each row names the commit of its program: there the choice stood as it does now, and no file had been changed."""
+    tested = [cell for stage in READ_TEST for cell in cells(STUDY, stage)]
+    if not tested:
+        pytest.skip("no test split has been read")
+    frozen = (STUDY / "frozen.json").read_bytes()
+    for commit in {cell.made_by["commit"] for cell in tested}:
+        assert not commit.endswith("+")
+        shown = [
+            subprocess.run(["git", "show", f"{commit}:./{name}"], cwd=folder, capture_output=True, check=False)
+            for folder, name in ((STUDY, "frozen.json"), (PAGE.parent, PAGE.name))
+        ]
+        if not (PAGE.parents[1] / ".git").exists() or any(b"nvalid object name" in one.stderr for one in shown):
+            pytest.skip("the history is not here")
+        assert shown[0].stdout == frozen
+        assert b"## Protocol" in shown[1].stdout
 
 
 def test_only_what_is_committed_is_tested(tmp_path):
-    def git(*command):
-        subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *command], cwd=tmp_path, check=True)
-
-    git("init", "-q")
+    git(tmp_path, "init", "-q")
     with pytest.raises(ValueError, match="nothing is frozen yet"):
         read_frozen(tmp_path)
     every_condition(tmp_path, "smollm2", {})
     every_condition(tmp_path, "qwen", {})
     keep_frozen(tmp_path, freeze(tmp_path))
-    git("commit", "-q", "--allow-empty", "-m", "empty")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "empty")
     with pytest.raises(ValueError, match="is not committed as it is"):
         read_frozen(tmp_path)
-    git("add", "frozen.json")
-    git("commit", "-q", "-m", "frozen")
+    git(tmp_path, "add", "frozen.json")
+    git(tmp_path, "commit", "-q", "-m", "frozen")
     assert read_frozen(tmp_path) == freeze(tmp_path)
     write(tmp_path, cell(generator="qwen"), scores(0.1))
     with pytest.raises(ValueError, match="is not what dev chooses"):
