@@ -60,13 +60,13 @@ def against_bm25(
     found: dict[str, Any] = {
         "settings": {"k1": spec.k1, "b": spec.b, "stopwords": spec.stopwords},
         "metrics": bm25.averages(),
-        "gain": {split: gains(bm25.scores[split], after.scores[split]) for split in splits},
+        "gain": {split: gains(bm25.scores[split], after.scores[split], part) for split, part in splits.items()},
         "unseen": {},
     }
     for split, part in splits.items():
         if new := unseen(part, trained):
             found["unseen"][split] = {
                 "metrics": rounded(means(only(bm25.scores[split], new))),
-                "gain": gains(bm25.scores[split], after.scores[split], set(new)),
+                "gain": gains(bm25.scores[split], after.scores[split], part, set(new)),
             }
     return found

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from syneg_data import __version__
+from syneg_data.collection import linked
 from syneg_data.durable import replacing, write_json, write_text
 from syneg_data.errors import InputError
 from syneg_data.execution import Progress
 from syneg_data.judge.arms import ARMS
 from syneg_data.judge.experiment import VERSIONS, Experiment, prepare
-from syneg_data.judge.findings import findings
+from syneg_data.judge.findings import Groups, findings
 from syneg_data.judge.runs import Run, rows_of, run_arms, run_path
 from syneg_data.loading import device
 from syneg_data.recipe import RecipeFile
@@ -67,11 +68,18 @@ def compare(file: RecipeFile, out: Path, names: Sequence[str], seeds: int, progr
             "served": {name: len(chosen) for name, chosen in experiment.negatives.items()},
             "restyled_positives": _restyled(experiment),
             "leakage": _leakage(experiment),
-            **findings(runs, experiment.name),
+            **findings(runs, experiment.name, _groups(experiment)),
         }
         write_json(out / "report.json", report)
         write_text(out / "README.md", comparison_page(report))
     return report
+
+
+def _groups(experiment: Experiment) -> Groups:
+    return {
+        name: {split: linked(part.pairs()) for split, part in splits.items()}
+        for name, splits in experiment.sets.items()
+    }
 
 
 def _restyled(experiment: Experiment) -> dict[str, int]:

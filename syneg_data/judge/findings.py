@@ -1,13 +1,14 @@
 """Findings: what the runs of a comparison say, as tables of intervals and in plain words."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syneg_data.judge.arms import ARMS
 from syneg_data.judge.measuring import FIGURES, as_json
 from syneg_data.judge.runs import UNSEEN, Run
 from syneg_data.training.metrics import METRICS, means
-from syneg_data.training.statistics import paired_interval, reading
+from syneg_data.training.statistics import design_effect, paired_interval, reading
 from syneg_data.training.trainer import MAIN_METRIC
 
 if TYPE_CHECKING:
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONTROLS = ("count_matched", "placebo")
+Groups = Mapping[str, Mapping[str, Mapping[str, int]]]  # set -> split -> query_id -> number, see `linked`
 
 
-def findings(runs: Sequence[Run], dataset: str) -> dict[str, Any]:
+def findings(runs: Sequence[Run], dataset: str, groups: Groups | None = None) -> dict[str, Any]:
     """What report.json of a comparison says of its runs.
 
     Args:
         runs: of all arms.
         dataset: the training set's name; the headline is about it.
+        groups: which queries have a positive in common and are drawn together; None: none have.
 
     Returns:
         `arms`: a row per arm; `tables`: set -> split -> a row per arm with means and intervals; `headline`: the
@@ -34,16 +37,17 @@ def findings(runs: Sequence[Run], dataset: str) -> dict[str, Any]:
     split = _main_split(runs, dataset)
     champion = _champion(by_arm, dataset)
     rival = _best_on_dev([name for name in by_arm if name != champion and _rivals(name, champion)], by_arm, dataset)
-    headline = _difference(by_arm, champion, rival, dataset, split) if champion and rival else None
+    differ = partial(_difference, by_arm, groups or {})
+    headline = differ(champion, rival, dataset, split) if champion and rival else None
     controls = {
-        name: _difference(by_arm, "hybrid", name, dataset, split)
+        name: differ("hybrid", name, dataset, split)
         for name in CONTROLS
         if champion == "hybrid" and name in by_arm and name != rival and (name, rival) != ("count_matched", "gated")
     }
     found = {
         "arms": [_arm_row(name, mine) for name, mine in by_arm.items()],
         "tables": {
-            name: {part: _table(by_arm, name, part) for part in parts}
+            name: {part: _table(by_arm, groups or {}, name, part) for part in parts}
             for name, parts in next(iter(runs)).scores.items()
         },
         "split": split,
@@ -100,9 +104,20 @@ def _mean(runs: Sequence[Run], dataset: str, split: str, metric: str = MAIN_METR
     return sum(means(run.scores[dataset][split])[metric] for run in runs) / len(runs)
 
 
-def _difference(by_arm: Mapping[str, Sequence[Run]], arm: str, other: str, dataset: str, split: str) -> dict[str, Any]:
-    interval = paired_interval(differences(by_arm, arm, other, dataset, split))
-    return {"arm": arm, "against": other, **as_json(interval), "reading": reading(interval)}
+def _difference(
+    by_arm: Mapping[str, Sequence[Run]], groups: Groups, arm: str, other: str, dataset: str, split: str
+) -> dict[str, Any]:
+    table, numbers = differences(by_arm, arm, other, dataset, split), _numbers(by_arm[arm][0], groups, dataset, split)
+    interval, effect = paired_interval(table, groups=numbers), design_effect(table, numbers)
+    found = {"arm": arm, "against": other, **as_json(interval), "reading": reading(interval)}
+    return {**found, "design_effect": round(effect, FIGURES)}
+
+
+def _numbers(run: Run, groups: Groups, dataset: str, split: str) -> list[int]:
+    """The group of each query that a run was measured on; without groups every query is one by itself."""
+    query_ids = run.scores[dataset][split]
+    number = groups.get(dataset, {}).get(split.removesuffix(UNSEEN))
+    return list(range(len(query_ids))) if number is None else [number[query_id] for query_id in query_ids]
 
 
 def _arm_row(name: str, runs: Sequence[Run]) -> dict[str, Any]:
@@ -133,7 +148,7 @@ def _mean_shortcuts(runs: Sequence[Run]) -> dict[str, Any]:
     return found
 
 
-def _table(by_arm: Mapping[str, Sequence[Run]], dataset: str, split: str) -> list[dict[str, Any]]:
+def _table(by_arm: Mapping[str, Sequence[Run]], groups: Groups, dataset: str, split: str) -> list[dict[str, Any]]:
     """A row per arm: means over queries and seeds, and the difference to the base model and to the batch alone."""
     rows = []
     for name, runs in by_arm.items():
@@ -145,8 +160,9 @@ def _table(by_arm: Mapping[str, Sequence[Run]], dataset: str, split: str) -> lis
             "queries": len(runs[0].scores[dataset][split]),
         }
         for other in ("none", "in_batch"):
-            possible = other in by_arm and other != name and row["queries"] > 1
-            row[f"to_{other}"] = _difference(by_arm, name, other, dataset, split) if possible else None
+            drawn = len(set(_numbers(runs[0], groups, dataset, split)))
+            possible = other in by_arm and other != name and drawn > 1
+            row[f"to_{other}"] = _difference(by_arm, groups, name, other, dataset, split) if possible else None
         row["below_none"] = bool(row["to_none"] and row["to_none"]["mean"] < 0)
         rows.append(row)
     return rows

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from syneg_data.collection import Collection
+from syneg_data.collection import Collection, linked
 from syneg_data.training.evaluation import Run, Searcher
 from syneg_data.training.metrics import METRICS, means, score_run
 from syneg_data.training.statistics import Interval, paired_interval
@@ -37,20 +37,28 @@ def unseen(split: Collection, trained: Ids[str]) -> list[str]:
     return [query_id for query_id in split.queries if not set(split.positives(query_id)) & set(trained)]
 
 
-def gains(before: Scores, after: Scores, query_ids: Ids[str] | None = None) -> dict[str, Any]:
+def gains(before: Scores, after: Scores, split: Collection, query_ids: Ids[str] | None = None) -> dict[str, Any]:
     """Metric -> the paired difference after - before over queries, with its 95 % interval.
 
-    Fewer than two queries have no interval: None.
+    Queries with a common positive are drawn together; fewer than two such groups have no interval: None.
+
+    Args:
+        before: of the one model.
+        after: of the other.
+        split: that they are of.
+        query_ids: only these; None: all.
     """
     import numpy as np
 
     chosen = [query_id for query_id in after if query_ids is None or query_id in query_ids]
-    if len(chosen) < 2:
+    number = linked(split.pairs())
+    groups = [number[query_id] for query_id in chosen]
+    if len(set(groups)) < 2:
         return dict.fromkeys(METRICS)
     found = {}
     for metric in METRICS:
         differences = np.array([[after[q][metric] - before[q][metric] for q in chosen]])
-        found[metric] = as_json(paired_interval(differences))
+        found[metric] = as_json(paired_interval(differences, groups=groups))
     return found
 
 

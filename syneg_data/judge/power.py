@@ -8,7 +8,7 @@ from syneg_data.errors import InputError
 from syneg_data.judge.findings import differences, findings
 from syneg_data.judge.measuring import FIGURES
 from syneg_data.judge.runs import Run, read_run
-from syneg_data.training.statistics import detectable, variance_components
+from syneg_data.training.statistics import Components, detectable, variance_components
 
 SEEDS = (1, 2, 3, 5, 10)
 
@@ -22,12 +22,13 @@ def plan_seeds(folder: Path, dataset: str) -> dict[str, Any]:
 
     Returns:
         `pilot`: whose difference the variances are of; `components`: variances between queries, between seeds, and the
-        rest; `rows`: seeds -> the smallest true difference in nDCG@10 that is found with 80 % probability, and hours.
+        rest; `design_effect`: what queries with a common positive multiply the first and the last by; `rows`: seeds ->
+        the smallest true difference in nDCG@10 that is found with 80 % probability, and hours.
 
     Raises:
         InputError: the folder holds no such runs.
     """
-    runs = _pilot(folder)
+    runs, effect = _pilot(folder)
     if any(dataset not in run.scores for run in runs):
         held = ", ".join(runs[0].scores)
         raise InputError(f"{folder}: holds runs of {held}, not of {dataset!r}; name the recipe they come from")
@@ -40,6 +41,7 @@ def plan_seeds(folder: Path, dataset: str) -> dict[str, Any]:
         by_arm.setdefault(run.arm, []).append(run)
     table = differences(by_arm, headline["arm"], headline["against"], dataset, report["split"])
     components = variance_components(table)
+    grouped = Components(effect * components.query, components.seed, effect * components.residual)
     queries = table.shape[1]
     trained = [run for run in runs if run.learning_rate is not None]
     # The first seed of an arm tries every learning rate, the others train once.
@@ -51,7 +53,7 @@ def plan_seeds(folder: Path, dataset: str) -> dict[str, Any]:
         rows.append(
             {
                 "seeds": seeds,
-                "detectable": round(detectable(components, queries, seeds), FIGURES),
+                "detectable": round(detectable(grouped, queries, seeds), FIGURES),
                 "runs": arms * (grid + seeds - 1),
                 "hours": round(arms * (grid + seeds - 1) * once / 3600, 2),
             }
@@ -61,19 +63,21 @@ def plan_seeds(folder: Path, dataset: str) -> dict[str, Any]:
         "components": {
             "query": components.query, "seed": components.seed, "residual": components.residual,
         },
+        "design_effect": effect,
         "rows": rows,
     }  # fmt: skip
 
 
-def _pilot(folder: Path) -> list[Run]:
-    """The runs that the report of the latest finished `compare` in its folder rests on.
+def _pilot(folder: Path) -> tuple[list[Run], float]:
+    """The runs that the report of the latest finished `compare` in its folder rests on, and its design effect.
 
     Raises:
         InputError: there is no report, or one of its runs is gone.
     """
     try:
-        names = json.loads((folder / "report.json").read_text(encoding="utf-8"))["runs"]
-    except (OSError, ValueError, TypeError, KeyError):
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        names, effect = report["runs"], (report["headline"] or {}).get("design_effect", 1.0)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise InputError(
             f"{folder}: holds no finished comparison to take the variance from; first run a pilot into it, such as "
             "`syneg-data compare RECIPE --out DIR --arms in_batch,gated --seeds 2`"
@@ -81,4 +85,4 @@ def _pilot(folder: Path) -> list[Run]:
     runs = [run for name in names if (run := read_run(folder / "runs" / name))]
     if len(runs) < len(names):
         raise InputError(f"{folder}/runs: {len(names) - len(runs)} runs are missing or damaged; run `compare` again")
-    return runs
+    return runs, effect

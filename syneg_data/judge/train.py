@@ -255,7 +255,7 @@ def _readings(splits: Mapping[str, Collection], before: Measured, after: Measure
     readings: dict[str, Any] = {
         "before": before.averages(),
         "after": after.averages(),
-        "gain": {split: gains(before.scores[split], after.scores[split]) for split in splits},
+        "gain": {split: gains(before.scores[split], after.scores[split], part) for split, part in splits.items()},
         "unseen": {},
     }
     for split, part in splits.items():
@@ -264,7 +264,7 @@ def _readings(splits: Mapping[str, Collection], before: Measured, after: Measure
         if new:
             entry["before"] = rounded(means(only(before.scores[split], new)))
             entry["after"] = rounded(means(only(after.scores[split], new)))
-            entry["gain"] = gains(before.scores[split], after.scores[split], set(new))
+            entry["gain"] = gains(before.scores[split], after.scores[split], part, set(new))
         readings["unseen"][split] = entry
     return readings
 

@@ -26,8 +26,8 @@ def comparison_page(report: Mapping[str, Any]) -> str:
         f"Every arm starts from `{report['base']}` and trains on the same {report['pairs']} (query, positive) pairs "
         f"with the same batch ({settings['batch_size']}), steps and seeds; the learning rate is the best on dev out of "
         f"{', '.join(f'{rate:g}' for rate in report['learning_rates'])}, for each arm. Every query searches the whole "
-        "corpus exactly; ties go by document id. Intervals are 95 % paired bootstrap intervals over queries, and over "
-        "seeds where there are several.",
+        "corpus exactly; ties go by document id. Intervals are 95 % paired bootstrap intervals over queries, of which "
+        "those with a common positive are drawn together, and over seeds where there are several.",
         "",
         *(f"- {sentence}" for sentence in (*_leakage(report["leakage"]), *_caveats(report))),
         "",
@@ -67,6 +67,12 @@ def print_plan(plan: Mapping[str, Any]) -> None:
             [(row["seeds"], f"{row['detectable']:.4f}", row["runs"], row["hours"]) for row in plan["rows"]],
         ),
     ]
+    if plan["design_effect"] > 1:
+        lines += [
+            "",
+            "Some queries have a positive in common, so the variance of their mean is "
+            f"{plan['design_effect']:.2f} times that of as many strangers; the table counts that in.",
+        ]
     if plan["components"]["seed"] is None:
         lines += ["", "The pilot has one seed, so nothing is known of others: run it with --seeds 2."]
     elif pilot["seeds"] < 5:

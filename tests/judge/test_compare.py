@@ -114,6 +114,15 @@ def test_a_plan_says_what_more_seeds_detect(recipe, fresh_cache, tmp_path):
     later = [row["detectable"] for row in plan["rows"][1:]]
     assert later == sorted(later, reverse=True) and later[-1] > 0
     assert plan["rows"][2]["runs"] == 2 * (2 + 2)
+    path = tmp_path / "out" / "report.json"
+    report = json.loads(path.read_text())
+    assert plan["design_effect"] == report["headline"]["design_effect"]
+    report["headline"]["design_effect"] = 100.0
+    path.write_text(json.dumps(report))
+    assert all(
+        row["detectable"] > smaller * 2
+        for row, smaller in zip(plan_seeds(tmp_path / "out", "slice")["rows"][1:], later, strict=True)
+    )
     with pytest.raises(InputError, match="holds runs of slice, not of 'other'; name the recipe they come from"):
         plan_seeds(tmp_path / "out", "other")
     other = {"learning_rates": [2e-3]}

@@ -85,3 +85,26 @@ def test_one_seed_is_said_to_be_one():
     found = findings(runs({"bm25": 0.04, "gated": 0.1}, seeds=1), "set")
     assert found["headline"]["arm"] == "gated" and found["headline"]["covers"] == "queries"
     assert any("One seed only" in sentence for sentence in found["verdict"])
+
+
+def test_queries_with_a_common_positive_are_drawn_together():
+    made = runs({"bm25": 0.04, "hybrid": 0.1})
+    (apart, together) = (
+        findings(made, "set", groups)["headline"]
+        for groups in (None, {"set": {"test": {f"q{i}": i // 4 for i in range(120)}}})
+    )
+    assert apart["design_effect"] == 1.0
+    assert together["mean"] == apart["mean"]
+    assert together["design_effect"] == pytest.approx(1.0, abs=0.5)  # noise does not know of groups
+    assert together["design_effect"] != 1.0
+    one = {"set": {"dev": {f"q{i}": 7 for i in range(120)}, "test": {f"q{i}": i // 60 for i in range(120)}}}
+    found = findings(runs({"none": 0, "bm25": 0.04, "hybrid": 0.1}), "set", one)
+    assert found["tables"]["set"]["dev"][1]["to_none"] is None  # a single group has no interval
+    assert found["tables"]["set"]["test"][1]["to_none"]["queries"] == 120
+    # Two groups that go apart: everything between queries is between the groups.
+    for run in made:
+        for i, values in enumerate(run.scores["set"]["test"].values()):
+            values["nDCG@10"] = 0.5 + 0.01 * (run.arm == "hybrid") * (1 if i < 60 else 3)
+    # 2 * (2 * 0.6^2) / (120 * variance 0.01^2 * 120 / 119)
+    effect = findings(made, "set", one)["headline"]["design_effect"]
+    assert effect == pytest.approx(2 * 2 * 0.6**2 / (120 * 0.01**2 * 120 / 119), abs=1e-3)
