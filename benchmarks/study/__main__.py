@@ -15,6 +15,7 @@ from benchmarks.cases import retrieval
 from benchmarks.cases.world import need_vllm
 from benchmarks.measuring import Skipped
 from benchmarks.study.choosing import asked, freeze, inner_rate, keep_frozen, rates_beside, read_frozen
+from benchmarks.study.examples import keep_examples
 from benchmarks.study.page import update
 from benchmarks.study.protocol import (
     ABLATION_ARMS,
@@ -34,7 +35,8 @@ from benchmarks.study.rows import STUDY
 from benchmarks.study.running import plan, refuse_uncommitted, run_cell
 from syneg_data.errors import SynegError
 
-STAGES = ("rates", "ablations", "freeze")  # and, asked for by name, test (once what is frozen is committed) and repeat
+STAGES = ("rates", "ablations", "freeze")
+LATER = ("test", "examples", "repeat")  # asked for by name, the first two once what is frozen is committed
 _WORK = "SYNEG_WORK"
 
 
@@ -58,7 +60,7 @@ class Only:
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
-    parser.add_argument("stage", nargs="?", choices=[*STAGES, "test", "repeat"], help="default: the first three")
+    parser.add_argument("stage", nargs="?", choices=[*STAGES, *LATER], help="default: the first three")
     parser.add_argument("--collection", choices=list(GROUNDS))
     parser.add_argument("--generator", choices=list(GENERATORS))
     parser.add_argument("--condition", choices=list(CONDITIONS))
@@ -87,6 +89,8 @@ def _run(stage: str, only: Only) -> None:
         keep_frozen(STUDY, freeze(STUDY))
     elif stage == "repeat":
         repeat(STUDY, _work())
+    elif stage == "examples":
+        keep_examples(STUDY, _work())
     else:
         if stage == "test":
             _refuse_stale()

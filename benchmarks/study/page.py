@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study import final, markdown, tables
+from benchmarks.study import examples, final, markdown, tables
 from benchmarks.study.analysis import ablations, difference, rival
 from benchmarks.study.choosing import FROZEN
 from benchmarks.study.drawing import draw
@@ -39,6 +39,7 @@ def update(folder: Path, page: Path = PAGE, readme: Path = README) -> None:
         tables.failed(folder),
         *(tables.ranked(folder, generator) for generator in GENERATORS),
         tables.untested(frozen["chosen"]) if frozen else "",
+        examples.shown(folder),
         tables.correlated(found),
         *(final.tested(folder, cell) for cell in tested),
         final.alone(folder, tested),

@@ -524,6 +524,10 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
         (arm, seed): dict.fromkeys(QUERIES, 0.5 + 0.03 * (arm == "hybrid")) for arm in TEST_ARMS for seed in (13, 14)
     }
     write(folder, a_tested_cell(condition="hot"), given)
+    negative = {"source": "bm25", "relevance": 0.25, "text": "<b>no</b>\nmore"}
+    pair = {"query": "why?", "positive": "be_cause", "negatives": [negative]}
+    content = {"generator": "smollm2", "condition": "hot", "pairs": {"scifact": [pair]}}
+    (folder / "examples.json").write_text(json.dumps(content))
     update(folder, page, readme)
     said = page.read_text()
     assert said.startswith("# Page\n\nbefore\n")
@@ -539,6 +543,7 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     assert "| SmolLM2-135M-Instruct | temperature: 1.1 | scifact | 300 | 56.00 | 50.00 | +6.00 (" in said
     assert "| hot | +3.00 | +0.00 | +3.00 | +6.00 |" in said
     assert "| hot | 300 | 600 | 53.00 | 50.00 | +3.00 (+3.00 to +3.00) | 25.00 |" in said  # beside mining alone
+    assert "**scifact**: why?\n\n- *positive*: be\\_cause\n- *bm25*, 0.250: \\<b\\>no\\</b\\> more\n" in said
     assert "| SmolLM2-135M-Instruct | base | scifact | 1,200 | 1,080 | 300 | 320 | 500 |" in said
     assert "2 test queries have a positive that was trained on" in said
     for name in ("study-conditions.png", "study-audit.png", "study-test.png"):

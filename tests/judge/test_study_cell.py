@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.study.rows import cells, differences, read_scores
+from benchmarks.study.examples import LENGTH, PAIRS, of_recipe
+from benchmarks.study.rows import cells, differences, read_groups, read_scores
 from benchmarks.study.running import Plan, run_cell
 from syneg_data.errors import InputError
 
@@ -41,8 +42,9 @@ def test_a_cell_is_a_row_once(plan, fresh_cache, tmp_path):
     assert cell.tokens["out"] > 0 and cell.seconds["train"] > 0
     assert len(cell.made_by["commit"].rstrip("+")) == 12 and cell.made_by["device"] in ("cpu", "cuda")
     assert len(cell.made_by["base_sha256"]) == 64 and "torch" in cell.made_by["versions"]
-    table = differences(read_scores(folder, cell), "hybrid", "gated")
-    assert table.shape[0] == 1 and table.shape[1] >= 5
+    queries, table = differences(read_scores(folder, cell), "hybrid", "gated")
+    assert table.shape == (1, len(queries)) and len(queries) >= 5
+    assert set(read_groups(folder, cell)) == set(queries)
 
 
 def test_an_ablation_that_leaves_no_pairs_is_a_row_and_a_test_is_not(plan, fresh_cache, tmp_path):
@@ -66,3 +68,12 @@ def test_a_critic_that_fails_its_exam_is_a_row_without_training(plan, fresh_cach
     assert cell.failure.startswith("the critic failed its exam (balanced accuracy 0.")
     assert cell.critic["passed"] is False and cell.critic["cases"] > 0
     assert cell.pairs == 0 and cell.ledger["generate"]["kept"] > 0
+
+
+def test_examples_are_the_first_pairs_with_their_negatives(plan, fresh_cache, tmp_path):
+    found = of_recipe(plan().text, tmp_path)
+    assert len(found) == PAIRS
+    for pair in found:
+        assert pair["query"] and 0 < len(pair["positive"]) <= LENGTH
+        assert {one["source"] for one in pair["negatives"]} - {"bm25"}, "a strategy wrote one"
+        assert all(0 < len(one["text"]) <= LENGTH and one["text"] != pair["positive"] for one in pair["negatives"])
