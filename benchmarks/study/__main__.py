@@ -153,15 +153,15 @@ def cells_to_test(folder: Path, only: Only, frozen: dict[str, Any]) -> Iterator[
     first, best = frozen["decides"], frozen["chosen"]
     for generator in sorted(filter(best.__contains__, only.generators()), key=lambda name: name != first):
         condition = best[generator]["condition"]
-        cells: list[tuple[str, tuple[str, ...], Any]] = [
-            (ground, TEST_ARMS if generator == first else BESIDE_ARMS, None) for ground in only.grounds()
-        ]
+        cells: list[tuple[str, Any]] = [(ground, None) for ground in only.grounds()]
         if generator == first and "scifact" in only.grounds():
-            cells.append(("scifact", BESIDE_ARMS, ("L6", retrieval.reference())))
-        for ground, named, student in cells:
+            cells.append(("scifact", ("L6", retrieval.reference())))
+        for ground, student in cells:
+            rate, decides = inner_rate(folder, ground), generator == first and student is None
             yield _cell(
-                "test", ground, generator, condition, rates=rates_beside(ground, inner_rate(folder, ground)),
-                arms=named, seeds=TEST_SEEDS, student=student,
+                "test", ground, generator, condition,
+                rates=rates_beside(ground, rate) if decides else (rate,),
+                arms=TEST_ARMS if decides else BESIDE_ARMS, seeds=TEST_SEEDS, student=student,
             )  # fmt: skip
     for ground in only.grounds() if only.generator is None else ():
         rates = rates_beside(ground, inner_rate(folder, ground))

@@ -107,7 +107,7 @@ def asked(folder: Path, generator: str) -> Iterator[tuple[str, str]]:
 
 
 def _screened(folder: Path, generator: str) -> Iterator[str]:
-    """Conditions other than base: with the first generator all, with another `rewrite` and what is best of the first's.
+    """Conditions other than base: with the first generator all, with another what is best of the first's.
 
     Raises:
         ValueError: the latter is not known yet.
@@ -115,9 +115,8 @@ def _screened(folder: Path, generator: str) -> Iterator[str]:
     if _is_first(generator):
         yield from (condition for condition in CONDITIONS if condition != "base")
         return
-    yield "rewrite"
     best = chosen(folder, next(iter(GENERATORS)))
-    if best and best["condition"] not in ("base", "rewrite"):
+    if best and best["condition"] != "base":
         yield best["condition"]
 
 

@@ -71,7 +71,7 @@ class Generator:
 
 
 GENERATORS = {
-    "smollm2": Generator("smollm2", "SmolLM2-135M-Instruct", SMOLLM2, 2, promoted=3),
+    "smollm2": Generator("smollm2", "SmolLM2-135M-Instruct", SMOLLM2, 2, promoted=2),
     "qwen": Generator("qwen", "Qwen2.5-Coder-1.5B-Instruct", QWEN, 1, promoted=1),
 }
 

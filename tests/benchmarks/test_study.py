@@ -271,13 +271,13 @@ def test_every_condition_is_measured_on_one_collection_and_what_is_better_than_b
     for condition in CONDITIONS:
         made = cell(condition=condition, ground=SCREEN, pairs={"graded": 149, "base": 300}.get(condition, 150))
         write(tmp_path, made, scores(gains.get(condition, 0.0), CONDITIONS[condition].arm))
-    assert promoted(tmp_path, "smollm2") == ["two", "hot", "six"]  # cold is the fourth
+    assert promoted(tmp_path, "smollm2") == ["two", "hot"]  # six is the third
     order = asked(tmp_path, "qwen")
-    assert [next(order) for _ in range(2)] == [("base", SCREEN), ("rewrite", SCREEN)]
+    assert next(order) == ("base", SCREEN)
     with pytest.raises(ValueError, match="smollm2: not yet measured: base on medquad-small"):
         next(order)  # the best of a generator is not known before all of it is measured
     assert list(asked(tmp_path, "smollm2"))[len(first) :] == [
-        (condition, ground) for condition in ("two", "hot", "six") for ground in ("medquad-small", "scifact")
+        (condition, ground) for condition in ("two", "hot") for ground in ("medquad-small", "scifact")
     ]
     write(tmp_path, cell(ground=SCREEN), scores(0.07))
     assert promoted(tmp_path, "smollm2") == ["two"]  # hot is no better than base
@@ -286,12 +286,12 @@ def test_every_condition_is_measured_on_one_collection_and_what_is_better_than_b
 def test_with_another_generator_the_best_of_the_first_is_measured_too(tmp_path):
     every_condition(tmp_path, "smollm2", {("hot", ground): 0.03 for ground in GROUNDS})
     order = asked(tmp_path, "qwen")
-    assert [next(order) for _ in range(3)] == [("base", SCREEN), ("rewrite", SCREEN), ("hot", SCREEN)]
-    for condition, gain in (("base", 0.0), ("rewrite", -0.02), ("hot", -0.01)):
+    assert [next(order) for _ in range(2)] == [("base", SCREEN), ("hot", SCREEN)]
+    for condition, gain in (("base", 0.0), ("hot", -0.01)):
         write(tmp_path, cell(generator="qwen", condition=condition, ground=SCREEN, pairs=100), scores(gain))
-    assert list(asked(tmp_path, "qwen"))[3:] == [("base", "medquad-small"), ("base", "scifact")]
+    assert list(asked(tmp_path, "qwen"))[2:] == [("base", "medquad-small"), ("base", "scifact")]
     write(tmp_path, cell(generator="qwen", condition="hot", ground=SCREEN, pairs=100), scores(0.01))
-    assert list(asked(tmp_path, "qwen"))[3:] == [("hot", "medquad-small"), ("hot", "scifact")]
+    assert list(asked(tmp_path, "qwen"))[2:] == [("hot", "medquad-small"), ("hot", "scifact")]
 
 
 def test_rates_beside_one_are_its_neighbours():
@@ -331,7 +331,9 @@ def test_every_arm_is_tested_where_the_question_is_decided_and_some_beside_it(tm
         ("qwen", "scifact", "L6", beside),
         *(("smollm2", ground, "L3", beside) for ground in GROUNDS),
     ]
-    assert {c["ground"]: c["rates"] for c in found} == {ground: GROUNDS[ground].rates[:3] for ground in GROUNDS}
+    tuned = {c["ground"]: c["rates"] for c in found if c["arms"] == TEST_ARMS}
+    assert tuned == {ground: GROUNDS[ground].rates[:3] for ground in GROUNDS}
+    assert all(c["rates"] == (GROUNDS[c["ground"]].rates[1],) for c in found if c["arms"] == beside)
     assert {c["seeds"] for c in found} == {5}
     del chosen["smollm2"]
     found = cells_to_test(tmp_path, every, {"decides": "qwen", "chosen": chosen})
@@ -361,13 +363,14 @@ def test_a_generator_that_leaves_too_few_pairs_is_not_tested(tmp_path):
 
 
 def test_the_best_mean_on_dev_is_frozen_and_distillation_never(tmp_path):
-    gains = {("rewrite", "scifact"): 0.09, ("rewrite", "medquad-small"): -0.04, ("hot", "squad-nqg-small"): 0.05}
+    gains = {("rewrite", "scifact"): 0.09, ("rewrite", "medquad-small"): -0.04, ("hot", "squad-nqg-small"): 0.009}
     gains |= {("rewrite", "squad-nqg-small"): 0.01, ("cold", "squad-nqg-small"): 0.02}
-    gains |= {("rewrite_positive", "squad-nqg-small"): 0.005}  # not among the best three
+    # hot is not among the best two there, so its gain elsewhere is never seen
+    gains |= {("hot", "scifact"): 0.5, ("hot", "medquad-small"): 0.5}
     gains |= {("distillation", ground): 0.2 for ground in GROUNDS}
     every_condition(tmp_path, "smollm2", gains)
     write(tmp_path, cell(condition="cold", pairs=29), scores(0.9))  # too few pairs to be chosen
-    assert [row["condition"] for row in ranking(tmp_path, "smollm2")] == ["rewrite", "hot", "base"]
+    assert [row["condition"] for row in ranking(tmp_path, "smollm2")] == ["rewrite", "base"]
     with pytest.raises(ValueError, match="qwen: not yet measured: base on squad-nqg-small, rewrite on"):
         freeze(tmp_path)
     for ground in GROUNDS:  # not asked for, so not chosen
