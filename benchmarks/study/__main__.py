@@ -18,7 +18,6 @@ from benchmarks.study.choosing import asked, freeze, inner_rate, keep_frozen, ra
 from benchmarks.study.examples import keep_examples
 from benchmarks.study.page import update
 from benchmarks.study.protocol import (
-    ABLATION_ARMS,
     ABLATION_SEEDS,
     ALONE,
     ALONE_ARMS,
@@ -27,6 +26,9 @@ from benchmarks.study.protocol import (
     GENERATORS,
     GROUNDS,
     NOBODY,
+    RATE_ARMS,
+    RIVALS,
+    SCREEN,
     TEST_ARMS,
     TEST_SEEDS,
 )
@@ -34,6 +36,7 @@ from benchmarks.study.repeating import repeat
 from benchmarks.study.rows import STUDY
 from benchmarks.study.running import plan, refuse_uncommitted, run_cell
 from syneg_data.errors import SynegError
+from syneg_data.judge.arms import ARMS
 
 STAGES = ("rates", "ablations", "freeze")
 LATER = ("test", "examples", "repeat")  # asked for by name, the first two once what is frozen is committed
@@ -132,17 +135,22 @@ def _cells(stage: str, only: Only) -> Iterator[dict[str, Any]]:
     """
     if stage == "rates":
         for ground in only.grounds():
-            yield _cell(stage, ground, "smollm2", "base", rates=GROUNDS[ground].rates, arms=ABLATION_ARMS, seeds=1)
+            yield _cell(stage, ground, "smollm2", "base", rates=GROUNDS[ground].rates, arms=RATE_ARMS, seeds=1)
     elif stage == "ablations":
         for generator in only.generators():
             for condition, ground in asked(STUDY, generator):
                 if ground not in only.grounds() or only.condition not in (None, condition):
                     continue
-                arms = ("gated", CONDITIONS[condition].arm)
-                rates = [inner_rate(STUDY, ground)]
+                rates, arms = [inner_rate(STUDY, ground)], arms_of(condition)
                 yield _cell(stage, ground, generator, condition, rates=rates, arms=arms, seeds=ABLATION_SEEDS)
     else:
         yield from cells_to_test(STUDY, only, read_frozen(STUDY))
+
+
+def arms_of(condition: str) -> tuple[str, ...]:
+    """What an ablation trains."""
+    scored = "training.objective" in CONDITIONS[condition].changes(GROUNDS[SCREEN], 1)
+    return (*(arm for arm in RIVALS if ARMS[arm].scored or not scored), CONDITIONS[condition].arm)
 
 
 def cells_to_test(folder: Path, only: Only, frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:

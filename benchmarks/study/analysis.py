@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, SCREEN
 from benchmarks.study.rows import Cell, cells, differences, mean, read_groups, read_scores
-from syneg_data.judge.arms import ARMS
 from syneg_data.training.statistics import (
     Components,
     Interval,
@@ -88,18 +87,13 @@ def beside_alone(folder: Path, tested: Cell, alone: Cell) -> Difference:
 
 
 def ablations(folder: Path) -> list[Difference]:
-    """Every condition that was trained, against mined negatives alone for the same pairs; as in the protocol."""
+    """Every condition that was trained, against its rival for the same pairs; as in the protocol."""
     order = [list(names) for names in (GENERATORS, CONDITIONS, GROUNDS)]
     trained = [cell for cell in cells(folder, "ablations") if cell.pairs]
     trained.sort(
         key=lambda c: [names.index(n) for names, n in zip(order, (c.generator, c.condition, c.ground), strict=True)]
     )
-    return [difference(folder, cell, CONDITIONS[cell.condition].arm, "gated") for cell in trained]
-
-
-def rival(cell: Cell) -> str:
-    """The mined-only arm that is best on dev over all seeds; of equals the one that comes first in the table."""
-    return max((name for name in ARMS if name in cell.rates and ARMS[name].mined_only), key=lambda name: cell.dev[name])
+    return [difference(folder, cell, CONDITIONS[cell.condition].arm, cell.rival) for cell in trained]
 
 
 @dataclass(frozen=True)
@@ -188,7 +182,7 @@ def powers(folder: Path) -> list[Power]:
     found = []
     for cell in cells(folder, "ablations"):
         if cell.condition == "base" and cell.pairs:
-            names, table = differences(read_scores(folder, cell), CONDITIONS["base"].arm, "gated")
+            names, table = differences(read_scores(folder, cell), CONDITIONS["base"].arm, cell.rival)
             groups = read_groups(folder, cell)
             effect = design_effect(table, [groups[query_id] for query_id in names])
             of, queries = variance_components(table), len(names)

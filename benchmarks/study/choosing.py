@@ -16,8 +16,8 @@ FROZEN = "frozen.json"
 
 
 def outcome(folder: Path, cell: Cell) -> float:
-    """The mean difference on dev between the condition's arm and its mined-only one."""
-    _, table = differences(read_scores(folder, cell), CONDITIONS[cell.condition].arm, "gated")
+    """The mean difference on dev between the condition's arm and its rival."""
+    _, table = differences(read_scores(folder, cell), CONDITIONS[cell.condition].arm, cell.rival)
     return float(table.mean())
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.study.analysis import beside_alone, difference, rival
+from benchmarks.study.analysis import beside_alone, difference
 from benchmarks.study.markdown import UNSEEN, points, section, signed
 from benchmarks.study.protocol import CONDITIONS, GENERATORS
 from benchmarks.study.rows import Cell, cells, mean, read_scores
@@ -26,7 +26,7 @@ def tested(folder: Path, cell: Cell) -> str:
     who = f"{GENERATORS[cell.generator].title}, {cell.condition}, student {cell.student}"
     served = ", ".join(f"{name} {cell.served[name]:,}" for name in ARMS if name in cell.served)
     note = (
-        f"{cell.pairs:,} pairs that all arms can serve ({served}); the best mined-only arm on dev was {rival(cell)}; "
+        f"{cell.pairs:,} pairs that all arms can serve ({served}); the best mined-only arm on dev was {cell.rival}; "
         f"{len(cell.seen)} test queries have a positive that was trained on. A star: the lowest or highest one tried."
     )
     return section(f"Stage 4: test, {cell.ground}, {who}", head, lines, note)

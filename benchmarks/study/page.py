@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.study import examples, final, markdown, tables
-from benchmarks.study.analysis import ablations, difference, rival
+from benchmarks.study.analysis import ablations, difference
 from benchmarks.study.choosing import FROZEN
 from benchmarks.study.drawing import draw
 from benchmarks.study.markdown import UNSEEN, points, signed, without_seen
@@ -58,7 +58,7 @@ def headline(folder: Path) -> str:
         return f"No test split has been read under this protocol. Ablations on dev that have been measured: {done}."
     lines, deciding = [], list[Interval]()
     for cell in tested:
-        one = difference(folder, cell, CONDITIONS[cell.condition].arm, rival(cell))
+        one = difference(folder, cell, CONDITIONS[cell.condition].arm, cell.rival)
         decides = cell.generator == frozen["decides"] and cell.student == "L3"
         if decides:
             deciding.append(one.interval)

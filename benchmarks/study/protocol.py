@@ -10,7 +10,8 @@ from benchmarks.cases.mixtures import QWEN, SMOLLM2
 SEED = 13
 ABLATION_SEEDS, TEST_SEEDS = 3, 5
 RATES = (5e-5, 1e-4, 2e-4, 4e-4, 8e-4)
-ABLATION_ARMS = ("gated", "hybrid")
+RATE_ARMS = ("gated", "hybrid")
+RIVALS = ("in_batch", "gated")  # of an ablation: the better one on dev counts
 TEST_ARMS = (
     "none", "in_batch", "random", "bm25", "nearest", "dense", "gated", "synthetic", "pooled", "hybrid", "placebo",
 )  # fmt: skip

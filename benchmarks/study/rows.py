@@ -72,6 +72,11 @@ class Cell:
     failure: str = ""
 
     @property
+    def rival(self) -> str:
+        """The mined-only arm that is best on dev over all seeds; of equals the one that comes first in the table."""
+        return max((name for name in ARMS if name in self.rates and ARMS[name].mined_only), key=self.dev.__getitem__)
+
+    @property
     def place(self) -> Path:
         """Below the folder of the study, without an ending."""
         student = "" if self.student == "L3" else f"-{self.student}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.study.analysis import FIGURES, Difference, beyond_base, correlations, foretells, powers
 from benchmarks.study.choosing import ranking, rate_of, rated
 from benchmarks.study.markdown import UNSEEN, points, section, signed, without_seen
-from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS
+from benchmarks.study.protocol import CONDITIONS, GENERATORS, GROUNDS, LEAST_PAIRS, RIVALS
 from benchmarks.study.rows import Cell, cells
 
 _STAGES = ("rates", "ablations", "test", "alone")
@@ -44,17 +44,21 @@ def conditions(folder: Path, found: Sequence[Difference]) -> str:
         lines.append(
             [
                 *(GENERATORS[cell.generator].title, _level(cell), cell.ground, str(cell.pairs)),
-                *(points(one.ours), points(one.theirs), signed(one.interval)),
+                *(points(one.ours), *(_reached(cell, arm) for arm in RIVALS), signed(one.interval)),
                 *("-" if beyond is None else signed(beyond), without_seen(folder, one)),
                 *("-" if value is None else f"{value:.3f}" for value in audited),
             ]
         )
-    head = ["written by", "condition", "collection", "pairs", "with synthetic", "mined only", "difference", "less base"]
+    head = ["written by", "condition", "collection", "pairs", "with synthetic", *RIVALS, "difference", "less base"]
     note = (
-        "`difference` is that of the two columns before it; `less base` is that difference less base's, which also has "
-        "other pairs behind it. A dash under `without seen positives`: no query has one, and nothing changes."
+        "`difference` is that to the better of the two columns before it; `less base` is that difference less base's, "
+        "which also has other pairs behind it. A dash under `without seen positives`: no query has one, and nothing changes."
     )
     return section("Stage 2: ablations on dev, nDCG@10 in points", [*head, UNSEEN, *FIGURES], lines, note)
+
+
+def _reached(cell: Cell, arm: str) -> str:
+    return points(cell.dev[arm]) if arm in cell.dev else "-"
 
 
 def _level(cell: Cell) -> str:

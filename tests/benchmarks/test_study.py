@@ -11,13 +11,14 @@ import pytest
 import yaml
 
 from benchmarks.measuring import Skipped
-from benchmarks.study.__main__ import Only, cells_to_test
-from benchmarks.study.analysis import ablations, beyond_base, correlations, difference, foretells, rival
+from benchmarks.study.__main__ import Only, arms_of, cells_to_test
+from benchmarks.study.analysis import ablations, beyond_base, correlations, difference, foretells
 from benchmarks.study.choosing import (
     asked,
     freeze,
     inner_rate,
     keep_frozen,
+    outcome,
     promoted,
     ranking,
     rate_of,
@@ -137,7 +138,7 @@ def test_every_row_is_of_the_protocol_as_it_stands(here):
     measured = list(cells(STUDY, "ablations"))
     assert measured
     for one in measured:
-        asked_for = {"rates": [one.rates["gated"]], "arms": ("gated", CONDITIONS[one.condition].arm), "seeds": 3}
+        asked_for = {"rates": [one.rates.get("gated", 0.0)], "arms": arms_of(one.condition), "seeds": 3}
         if one.pairs:
             assert plan("ablations", one.ground, one.generator, one.condition, **asked_for).digest == one.digest
 
@@ -474,7 +475,24 @@ def a_tested_cell(**fields):
 
 
 def test_the_rival_is_the_best_mined_only_arm_on_dev(tmp_path):
-    assert rival(a_tested_cell()) == "bm25"
+    assert a_tested_cell().rival == "bm25"
+    assert cell().rival == "gated"
+    better = {"in_batch": 0.51, "gated": 0.5, "hybrid": 0.6}
+    assert cell(dev=better, rates=dict.fromkeys(better, 1e-4)).rival == "in_batch"
+
+
+def test_an_ablation_counts_against_the_better_rival(tmp_path):
+    better = {"in_batch": 0.51, "gated": 0.5, "hybrid": 0.6}
+    made = cell(dev=better, rates=dict.fromkeys(better, 1e-4), ground=SCREEN)
+    given = scores(0.03) | {("in_batch", seed): dict.fromkeys(QUERIES, 0.51) for seed in (13, 14, 15)}
+    write(tmp_path, made, given)
+    (one,) = ablations(tmp_path)
+    assert (one.arm, one.other) == ("hybrid", "in_batch")
+    assert one.interval.mean == pytest.approx(0.02)
+    assert outcome(tmp_path, made) == pytest.approx(0.02)
+    assert arms_of("base") == ("in_batch", "gated", "hybrid")
+    assert arms_of("restyled") == ("in_batch", "gated", "restyled")
+    assert arms_of("distillation") == ("gated", "hybrid")  # the gate has no word on the batch
 
 
 @pytest.mark.parametrize(
@@ -543,7 +561,7 @@ def test_the_page_says_all_that_the_rows_say_and_keeps_the_rest(tmp_path):
     assert "(bm25 310, dense 320, hybrid 300)" in said
     assert "Commits: 0123456789ab." in said
     assert line in readme.read_text()
-    assert "| SmolLM2-135M-Instruct | temperature: 1.1 | scifact | 300 | 56.00 | 50.00 | +6.00 (" in said
+    assert "| SmolLM2-135M-Instruct | temperature: 1.1 | scifact | 300 | 56.00 | - | 50.00 | +6.00 (" in said
     assert "| hot | +3.00 | +0.00 | +3.00 | +6.00 |" in said
     assert "| hot | 300 | 600 | 53.00 | 50.00 | +3.00 (+3.00 to +3.00) | 25.00 |" in said  # beside mining alone
     assert "**scifact**: why?\n\n- *positive*: be\\_cause\n- *bm25*, 0.250: \\<b\\>no\\</b\\> more\n" in said
