@@ -52,7 +52,8 @@ def conditions(folder: Path, found: Sequence[Difference]) -> str:
     head = ["written by", "condition", "collection", "pairs", "with synthetic", *RIVALS, "difference", "less base"]
     note = (
         "`difference` is that to the better of the two columns before it; `less base` is that difference less base's, "
-        "which also has other pairs behind it. A dash under `without seen positives`: no query has one, and nothing changes."
+        "which also has other pairs behind it. A dash under `without seen positives`: no query has one, so it is the "
+        "difference."
     )
     return section("Stage 2: ablations on dev, nDCG@10 in points", [*head, UNSEEN, *FIGURES], lines, note)
 
