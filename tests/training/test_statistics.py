@@ -180,14 +180,14 @@ def test_intervals_cover_what_they_say(seeds, queries, ratio, trials):
 def test_intervals_of_queries_that_belong_together_cover_what_they_say(seeds, ratio):
     """60 groups of one to nine queries, 30 % of the variance between groups."""
     random = np.random.default_rng([seeds, int(ratio)])
-    covered, blind, trials = 0, 0, 1500
+    covered, blind, trials = 0, 0, 1000
     for trial in range(trials):
         groups = np.repeat(np.arange(60), random.integers(1, 10, 60))
         table = simulated(random, seeds, len(groups), residual=0.5, ratio=ratio)
         table += random.normal(0, np.sqrt(VARIANCE * 0.3 / 0.7), 60)[groups]
-        interval = paired_interval(table, resamples=800, seed=trial, groups=groups)
+        interval = paired_interval(table, resamples=400, seed=trial, groups=groups)
         covered += interval.low <= MEAN <= interval.high
-        without = paired_interval(table, resamples=800, seed=trial)
+        without = paired_interval(table, resamples=400, seed=trial)
         blind += without.low <= MEAN <= without.high
     assert 0.93 <= covered / trials <= 0.97
     assert blind / trials < covered / trials - 0.02
