@@ -69,13 +69,13 @@ def main() -> int:
     parser.add_argument("--condition", choices=list(CONDITIONS))
     parser.add_argument("--report", action="store_true", help="only write page, tables and figures from the rows")
     options = parser.parse_args()
+    if options.condition and options.stage not in (None, "ablations"):
+        parser.error(f"--condition {options.condition}: only the stage `ablations` has a choice of conditions")
     logging.basicConfig(level=logging.WARNING)
     only = Only(options.collection, options.generator, options.condition)
     try:
         if not options.report:
             need_vllm()
-            if options.condition and options.stage not in (None, "ablations"):
-                raise ValueError(f"--condition {options.condition}: only the stage `ablations` has a choice of them")
             for stage in [options.stage] if options.stage else STAGES:
                 _run(stage, only)
         update(STUDY)

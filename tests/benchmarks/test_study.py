@@ -138,9 +138,8 @@ def test_every_row_is_of_the_protocol_as_it_stands(here):
     measured = list(cells(STUDY, "ablations"))
     assert measured
     for one in measured:
-        asked_for = {"rates": [one.rates.get("gated", 0.0)], "arms": arms_of(one.condition), "seeds": 3}
-        if one.pairs:
-            assert plan("ablations", one.ground, one.generator, one.condition, **asked_for).digest == one.digest
+        asked_for = {"rates": [inner_rate(STUDY, one.ground)], "arms": arms_of(one.condition), "seeds": 3}
+        assert plan("ablations", one.ground, one.generator, one.condition, **asked_for).digest == one.digest
 
 
 def test_a_test_split_is_not_read_a_second_time(here, tmp_path):
@@ -642,6 +641,15 @@ def test_the_command_says_what_it_needs(tmp_path):
     )  # fmt: skip
     assert "--collection" in done.stdout
     assert "--report" in done.stdout
+
+
+def test_a_condition_is_refused_where_there_is_no_choice():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.study", "test", "--condition", "base"], capture_output=True, text=True,
+        check=False, cwd=Path(__file__).resolve().parents[2],
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--condition base: only the stage `ablations` has a choice of conditions" in done.stderr
 
 
 def test_difference_without_seen_queries(tmp_path):
