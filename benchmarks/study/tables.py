@@ -74,14 +74,9 @@ def yields(found: Sequence[Difference]) -> str:
         cell, drafts = one.cell, one.cell.ledger["generate"]
         lines.append(
             [
-                *(
-                    GENERATORS[cell.generator].title,
-                    _level(cell),
-                    cell.ground,
-                    f"{drafts['in']:,}",
-                    f"{drafts['kept']:,}",
-                ),
-                *(f"{cell.pairs:,}", f"{cell.served['gated']:,}", f"{cell.tokens['out']:,}"),
+                *(GENERATORS[cell.generator].title, _level(cell), cell.ground),
+                *(f"{n:,}" for n in (drafts["in"], drafts["kept"])),
+                *(f"{n:,}" for n in (cell.pairs, cell.served["gated"], cell.tokens["out"])),
             ]
         )
     head = ["written by", "condition", "collection", "drafts", "well-formed", "pairs", "mined alone", "tokens written"]
@@ -166,9 +161,9 @@ def cost(folder: Path) -> str:
     head = ["stage", "cells", "tokens read", "tokens written", "hours building", "hours training", "hours in all"]
     note = (
         "Replies, scores and vectors are kept: tokens that several cells share were read and written once, and count "
-        "in the first stage that has them. Hours building and in all are those of a cell's last call, so what was "
-        "written before it was interrupted is not in them, nor the writing of base for SmolLM2 on the first two "
-        "collections (in calls of which no row was kept); hours of training are those of all runs. Machine: "
+        "in the first stage that has them. Hours building and in all are those of a cell's last call: what was written "
+        "in an earlier one (before it was interrupted, or measured anew with another rival) is not in them, so "
+        "they are far too few; hours of training are those of all runs. Machine: "
         f"{'; '.join(sorted(machines))}. Commits: {', '.join(sorted(commits))}."
     )
     return section("What it cost", head, lines, note)
