@@ -208,7 +208,9 @@ def _by_group(
     _, position = np.unique(np.asarray(groups), return_inverse=True)
     sizes = np.bincount(position).astype(np.float64)
     if len(sizes) < 2:
-        raise InputError("comparison: all queries belong to one group; two groups at least are needed")
+        raise InputError(
+            "comparison: all queries belong to one group; two groups at least are needed, compare on a larger split"
+        )
     return np.bincount(position, weights=per_query).astype(np.float64), sizes
 
 
