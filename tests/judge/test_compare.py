@@ -117,6 +117,7 @@ def test_a_plan_says_what_more_seeds_detect(recipe, fresh_cache, tmp_path):
     path = tmp_path / "out" / "report.json"
     report = json.loads(path.read_text())
     assert plan["design_effect"] == report["headline"]["design_effect"]
+    assert plan["design_effect"] != 1.0, "queries of the slice have positives in common"
     report["headline"]["design_effect"] = 100.0
     path.write_text(json.dumps(report))
     assert all(
